@@ -1,0 +1,103 @@
+import js from '@eslint/js';
+import tseslint from 'typescript-eslint';
+
+/** Imports go one way (docs/architecture.md). Each rule says why, so that the error explains itself. */
+function mayNotImport(files, folders, why) {
+  return {
+    files,
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: folders.map((folder) => ({
+            regex: folder,
+            message: why,
+          })),
+        },
+      ],
+    },
+  };
+}
+
+export default tseslint.config(
+  { ignores: ['dist', 'node_modules'] },
+  js.configs.recommended,
+  ...tseslint.configs.strictTypeChecked,
+  ...tseslint.configs.stylisticTypeChecked,
+  {
+    languageOptions: {
+      parserOptions: {
+        projectService: { allowDefaultProject: ['*.js', '*.ts', 'scripts/*.mjs'] },
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
+    rules: {
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      '@typescript-eslint/prefer-nullish-coalescing': 'error',
+      '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: true }],
+      'no-restricted-properties': [
+        'error',
+        {
+          object: 'process',
+          property: 'env',
+          message: 'src/config is the only reader of the environment: a setting has one place where it is read.',
+        },
+      ],
+    },
+  },
+  mayNotImport(
+    ['src/domain/**'],
+    ['\\.\\./(cli|config|workflows|activities|holdings|hosts|disks|destinations|temporal)/', '^@temporalio/', '^node:'],
+    'domain is pure: it runs inside workflows and in every other layer.',
+  ),
+  mayNotImport(
+    ['src/workflows/**'],
+    ['\\.\\./(cli|config|holdings|hosts|disks|destinations|temporal)/', '^node:', '^zod'],
+    'workflows are deterministic and import nothing that does I/O.',
+  ),
+  {
+    files: ['src/workflows/**'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              group: ['../activities/*'],
+              allowTypeImports: true,
+              message: 'workflows know activities by type only: a value import would bundle their I/O.',
+            },
+          ],
+        },
+      ],
+    },
+  },
+  mayNotImport(
+    ['src/hosts/**', 'src/disks/**', 'src/destinations/**'],
+    ['\\.\\./(cli|config|workflows|activities|holdings|temporal)/', '^@temporalio/'],
+    'drivers know nothing of Temporal or of who calls them, so that each can be proved on its own.',
+  ),
+  mayNotImport(
+    ['src/holdings/**'],
+    ['\\.\\./(cli|config|workflows|activities|temporal)/', '^@temporalio/'],
+    'releasing works without Temporal too (vcbCleanup --offline).',
+  ),
+  mayNotImport(
+    ['src/activities/**'],
+    ['\\.\\./(cli|config|workflows)/'],
+    'activities are called by workflows and composed by the worker; they know neither.',
+  ),
+  { files: ['src/config/**'], rules: { 'no-restricted-properties': 'off' } },
+  {
+    files: ['test/**', 'bench/**', 'vitest.config.ts'],
+    rules: { 'no-restricted-properties': 'off', '@typescript-eslint/no-non-null-assertion': 'off' },
+  },
+  {
+    files: ['**/*.js', '**/*.mjs', 'vitest.config.ts'],
+    ...tseslint.configs.disableTypeChecked,
+    languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly' } },
+  },
+  { files: ['scripts/**'], rules: { 'no-restricted-properties': 'off', 'no-undef': 'off' } },
+);

@@ -1,0 +1,60 @@
+import { activityInfo, ApplicationFailure, CancelledFailure, cancellationSignal } from '@temporalio/activity';
+import type { ActivityExecuteInput, ActivityInboundCallsInterceptor, Next } from '@temporalio/worker';
+import { EverthawError, messageOf } from '../domain/errors.js';
+import type { CleanupStep, Step } from '../domain/runs.js';
+import { withPulse, type PulseKeeper } from './pulse.js';
+
+const BEAT_MS = 1000;
+
+/**
+ * Stands around every activity: beats its heart, and is the only place where an error becomes Temporal's.
+ *
+ * Retries, one way: the activity's policy retries at once and for ever, so that a lost worker costs seconds and uses up
+ * nothing. A failure of the operation itself is counted in the heartbeat's details; past MAX_RETRIES (F3) it ends the activity,
+ * before that it waits BACKOFF_TIME. A clean-up step goes on until absence was observed.
+ */
+export class StepInterceptor implements ActivityInboundCallsInterceptor {
+  async execute(input: ActivityExecuteInput, next: Next<ActivityInboundCallsInterceptor, 'execute'>): Promise<unknown> {
+    const { retries } = input.args[0] as Step | CleanupStep;
+    return withPulse(async (pulse) => {
+      pulse.beat();
+      const timer = setInterval(() => {
+        pulse.beat();
+      }, BEAT_MS);
+      try {
+        return await next(input);
+      } catch (error) {
+        // The reason of an abort tells a cancellation from a lost heartbeat: both end the attempt, only one is the user's.
+        if (cancellationSignal().aborted) throw cancelled();
+        throw failureOf(error, retries, pulse);
+      } finally {
+        clearInterval(timer);
+      }
+    });
+  }
+}
+
+function failureOf(error: unknown, retries: Step['retries'] | CleanupStep['retries'], pulse: PulseKeeper): ApplicationFailure {
+  const ours = error instanceof EverthawError ? error : unexpected(error);
+  const common = { message: ours.message, type: ours.code, details: [{ what: ours.what, why: ours.why, hint: ours.hint }] };
+  if (retries === 'until gone') return ApplicationFailure.create({ ...common, nonRetryable: false });
+  if (ours.retry === 'final' || pulse.fail() > retries.maximumRetries) {
+    return ApplicationFailure.create({ ...common, nonRetryable: true });
+  }
+  return ApplicationFailure.create({ ...common, nonRetryable: false, nextRetryDelay: retries.backoffMs });
+}
+
+function unexpected(error: unknown): EverthawError {
+  return new EverthawError({
+    code: 'UnexpectedError',
+    what: `run step ${activityInfo().activityType}`,
+    why: messageOf(error),
+    hint: 'this is not an error we know: please report it',
+    retry: 'again',
+    cause: error,
+  });
+}
+
+function cancelled(): CancelledFailure {
+  return new CancelledFailure('the run was cancelled');
+}

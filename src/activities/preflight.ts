@@ -1,0 +1,93 @@
+import { dirname } from 'node:path';
+import { EverthawError } from '../domain/errors.js';
+import { SNAPSHOT_NAME, partialName } from '../domain/names.js';
+import { parseOwner } from '../domain/owner.js';
+import type { BackupRequest, PreflightResult, Step } from '../domain/runs.js';
+import { formatTransport } from '../domain/transport.js';
+import type { VmDescription } from '../domain/vm.js';
+import { checkDestination, exists, freeBytes } from '../destinations/directory.js';
+import { restorePointOf } from './writeCatalog.js';
+import { hostOf, type Dependencies } from './dependencies.js';
+
+export interface PreflightInput extends Step {
+  readonly request: BackupRequest;
+}
+
+/** What can be known before anything is touched (F1, F7): VM, disks, transport, earlier snapshots, destination, room. */
+export function createPreflight(dependencies: Dependencies) {
+  return async function preflight(input: PreflightInput): Promise<PreflightResult> {
+    const { request, run } = input;
+    const host = await hostOf(dependencies, input);
+    const vm = await host.describeVm(request.vm.instanceUuid);
+    refuseDisks(vm);
+    refuseForeignSnapshot(vm, run.runId);
+    refuseUnquiesced(vm, request.quiesce);
+    for (const disk of vm.disks) {
+      const refusal = await host.refusalOf(request.transport.via, vm.instanceUuid, disk);
+      if (refusal !== undefined) {
+        throw new EverthawError({
+          code: 'TransportRefused',
+          what: `read disk ${disk.label} of "${vm.name}" by ${formatTransport(request.transport)}`,
+          why: refusal,
+          hint: 'use the transport nbdssl:lease',
+        });
+      }
+    }
+    const resumed = (await restorePointOf(request.directory))?.runId === run.runId || (await exists(partialName(request.directory, run.runId)));
+    if (!resumed) await checkDestination(request.directory);
+    return { disks: vm.disks, toolsRunning: vm.toolsRunning, warnings: await checkRoom(vm, request.directory) };
+  };
+}
+
+function refuseDisks(vm: VmDescription): void {
+  const refused = vm.disks.filter(({ refusal }) => refusal !== undefined);
+  if (refused.length > 0) {
+    throw new EverthawError({
+      code: 'DiskNotSupported',
+      what: `back up "${vm.name}"`,
+      why: refused.map(({ label, refusal }) => `disk ${label}: ${refusal ?? ''}`).join('; '),
+      hint: 'change the disk’s mode, or back this disk up from within the guest (docs/limits.md)',
+    });
+  }
+  if (vm.disks.length === 0) {
+    throw new EverthawError({ code: 'DiskNotSupported', what: `back up "${vm.name}"`, why: 'it has no disks', hint: 'nothing is to be done for it' });
+  }
+}
+
+function refuseForeignSnapshot(vm: VmDescription, runId: string): void {
+  const there = vm.snapshots.find(({ name, description }) => name === SNAPSHOT_NAME && parseOwner(description)?.runId !== runId);
+  if (there === undefined) return;
+  const owner = parseOwner(there.description);
+  throw new EverthawError({
+    code: 'SnapshotForeign',
+    what: `back up "${vm.name}"`,
+    why: `it has a snapshot ${SNAPSHOT_NAME} already (${there.id}, of ${there.createdAt}, ${owner === undefined ? 'not made by Everthaw' : `of run ${owner.workflowId}`})`,
+    hint: 'let whoever made it end, or remove it in the vSphere Client',
+  });
+}
+
+function refuseUnquiesced(vm: VmDescription, quiesce: BackupRequest['quiesce']): void {
+  if (quiesce !== 'required' || vm.powerState !== 'on' || vm.toolsRunning) return;
+  throw new EverthawError({
+    code: 'QuiesceFailed',
+    what: `quiesce "${vm.name}"`,
+    why: 'the guest tools do not run in it',
+    hint: 'start them, or allow a crash-consistent backup with --quiesce preferred',
+  });
+}
+
+/** Thin disks and compression make the real need unknown: what is used now must fit, the full capacity should. */
+async function checkRoom(vm: VmDescription, directory: string): Promise<readonly string[]> {
+  const free = await freeBytes(dirname(directory));
+  const capacity = vm.disks.reduce((sum, disk) => sum + disk.capacityBytes, 0);
+  if (free >= capacity) return [];
+  if (vm.usedBytes > free) {
+    throw new EverthawError({
+      code: 'DestinationFull',
+      what: `back up "${vm.name}" to "${directory}"`,
+      why: `the VM takes ${vm.usedBytes} bytes on its datastores, the destination has ${free} bytes left`,
+      hint: 'free room there, or name another destination',
+    });
+  }
+  return [`the destination has ${free} bytes left, fewer than the disks’ capacity of ${capacity}: it may fill up`];
+}

@@ -1,0 +1,109 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { cancellationSignal } from '@temporalio/activity';
+import { formatCatalog } from '../domain/catalog.js';
+import { messageOf } from '../domain/errors.js';
+import { CATALOG_FILE, MANIFEST_FILE, type Manifest, type ManifestFile } from '../domain/manifest.js';
+import { partialName } from '../domain/names.js';
+import type { DiskResult, SnapshotResult, Step } from '../domain/runs.js';
+import type { Transport } from '../domain/transport.js';
+import type { VmDescription, VmFile } from '../domain/vm.js';
+import { copyToFile } from '../disks/copier.js';
+import { hashFile } from '../disks/hashFile.js';
+import { commitPartial, exists } from '../destinations/directory.js';
+import { readManifest } from '../destinations/restorePoint.js';
+import type { Host } from '../hosts/host.js';
+import { hostOf, type Dependencies } from './dependencies.js';
+
+export interface CatalogInput extends Step {
+  readonly directory: string;
+  readonly snapshot: SnapshotResult;
+  readonly disks: readonly DiskResult[];
+  readonly transport: Transport;
+}
+
+/** Adds the VM's own files, catalog and manifest, and makes the partial directory the restore point. */
+export function createWriteCatalog(dependencies: Dependencies) {
+  return async function writeCatalog(input: CatalogInput): Promise<{ readonly warnings: readonly string[] }> {
+    const { directory, run } = input;
+    // An attempt that was cut off behind its rename has done all of it.
+    if ((await restorePointOf(directory))?.runId === run.runId) return { warnings: [] };
+    const partial = partialName(directory, run.runId);
+    await mkdir(partial, { recursive: true });
+    const host = await hostOf(dependencies, input);
+    const vm = await host.describeVm(input.vm.instanceUuid);
+    const { files, warnings } = await copyVmFiles(host, vm, partial);
+    await writeFile(join(partial, CATALOG_FILE), formatCatalog(catalogOf(vm, input)));
+    files.push({ path: CATALOG_FILE, role: 'catalog', ...(await hashFile(join(partial, CATALOG_FILE), () => undefined, cancellationSignal())) });
+    await writeFile(join(partial, MANIFEST_FILE), `${JSON.stringify(manifestOf(dependencies, host, vm, input, files), undefined, 2)}\n`);
+    await commitPartial(partial, directory);
+    return { warnings };
+  };
+}
+
+/** The manifest of a directory, where it is a restore point. */
+export async function restorePointOf(directory: string): Promise<Manifest | undefined> {
+  return (await exists(join(directory, MANIFEST_FILE))) ? readManifest(directory) : undefined;
+}
+
+/** Configuration, NVRAM, logs and memory; a log that is being written is worth a warning, not the backup. */
+async function copyVmFiles(host: Host, vm: VmDescription, partial: string): Promise<{ files: ManifestFile[]; warnings: string[] }> {
+  const files: ManifestFile[] = [];
+  const warnings: string[] = [];
+  for (const file of await wantedFiles(host, vm)) {
+    const name = basename(file.path.replace(/^\[[^\]]*\]\s*/, ''));
+    try {
+      const order = { source: await host.download(file, vm.instanceUuid), file: join(partial, name), offsetBytes: 0, sparse: false };
+      files.push({ path: name, role: file.role, ...(await copyToFile(order, () => undefined, cancellationSignal())) });
+    } catch (error) {
+      if (file.role !== 'log') throw error;
+      warnings.push(`log ${file.path} could not be kept: ${messageOf(error)}`);
+    }
+  }
+  return { files, warnings };
+}
+
+/** The memory file belongs to a suspended VM only: of a running one it is of no use (F6a). */
+async function wantedFiles(host: Host, vm: VmDescription): Promise<readonly VmFile[]> {
+  const files = await host.listVmFiles(vm.instanceUuid);
+  return files.filter(({ role }) => role !== 'memory' || vm.powerState === 'suspended');
+}
+
+function catalogOf(vm: VmDescription, { snapshot, disks }: CatalogInput): ReadonlyMap<string, string> {
+  return new Map([
+    ['version', '1'],
+    ['display_name', vm.name],
+    ['state', vm.powerState],
+    ['host', vm.host],
+    ['folderpath', vm.folderPath],
+    ['resourcepool', vm.resourcePool],
+    ['config.vmx', vm.configPath],
+    ['config.suspenddir', vm.suspendDirectory],
+    ['config.logdir', vm.logDirectory],
+    ...disks.map(({ disk }): [string, string] => [`disk.${disk.label}.diskname`, disk.originalPath]),
+    ...disks.map(({ disk }): [string, string] => [`disk.${disk.label}.filename`, disk.file]),
+    ['uuid.bios', vm.biosUuid],
+    ['uuid.instance', vm.instanceUuid],
+    ['consistency', snapshot.consistency],
+    ['timestamp', snapshot.takenAt],
+  ]);
+}
+
+function manifestOf(dependencies: Dependencies, host: Host, vm: VmDescription, input: CatalogInput, vmFiles: readonly ManifestFile[]): Manifest {
+  const { name, instanceUuid, biosUuid, powerState, folderPath, resourcePool, configuration } = vm;
+  return {
+    format: 'everthaw/1',
+    everthawVersion: dependencies.version,
+    kind: 'image-full',
+    runId: input.run.runId,
+    workflowId: input.run.workflowId,
+    host: host.identity,
+    vm: { name, instanceUuid, biosUuid, powerState, folderPath, resourcePool, host: vm.host, configuration },
+    pointInTime: input.snapshot.takenAt,
+    consistency: input.snapshot.consistency,
+    transport: input.transport,
+    datastores: vm.datastores,
+    disks: input.disks.map(({ disk }) => disk),
+    files: [...input.disks.flatMap(({ files }) => files), ...vmFiles],
+  };
+}

@@ -1,0 +1,104 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Option, type Command } from 'commander';
+import { stateDirectories } from '../config/directories.js';
+import type { Settings } from '../config/settings.js';
+import { EverthawError } from '../domain/errors.js';
+import type { VmSummary } from '../domain/vm.js';
+import { formatVmSpec, type VmSpec } from '../domain/vmSpec.js';
+import type { Host } from '../hosts/host.js';
+import { openHost } from '../hosts/hostPool.js';
+import { HostRegister, type HostEntry } from '../hosts/register.js';
+import { Secret } from '../hosts/secret.js';
+
+export interface HostFlags {
+  readonly host?: string;
+  readonly port: string;
+  readonly username?: string;
+  readonly passwordFile?: string;
+  readonly thumbprint?: string;
+  readonly caFile?: string;
+}
+
+/** Flags of every command that talks to a host. */
+export function addHostFlags(command: Command): Command {
+  return command
+    .addOption(new Option('--host <address>', 'vCenter Server or ESX host (or EVERTHAW_HOST)'))
+    .addOption(new Option('--port <number>', 'its HTTPS port').default('443'))
+    .addOption(new Option('--username <name>', 'the backup user (or EVERTHAW_USERNAME)'))
+    .addOption(new Option('--password-file <file>', 'file with its password (or EVERTHAW_PASSWORD)'))
+    .addOption(new Option('--thumbprint <XX:XX:…>', 'thumbprint of the host’s certificate, SHA-256 or SHA-1 (or EVERTHAW_THUMBPRINT)'))
+    .addOption(new Option('--ca-file <file>', 'CA that signed the host’s certificate (or EVERTHAW_CA_FILE)'));
+}
+
+/** A host that the user named: open, and how it goes into the register. */
+export interface HostAccess {
+  readonly host: Host;
+  readonly entry: HostEntry;
+  readonly password: Secret;
+}
+
+/** Logs in to the host that flags and environment name. */
+export async function accessHost(settings: Settings, flags: HostFlags): Promise<HostAccess> {
+  const address = wanted(flags.host ?? settings.host.address, 'the host', '--host', 'EVERTHAW_HOST');
+  const username = wanted(flags.username ?? settings.host.username, 'the user name', '--username', 'EVERTHAW_USERNAME');
+  const password = await readPassword(settings, flags);
+  const thumbprint = flags.thumbprint ?? settings.host.thumbprint;
+  const caFile = flags.caFile ?? settings.host.caFile;
+  const entry = {
+    kind: 'vsphere' as const,
+    address,
+    port: Number(flags.port),
+    username,
+    ...(thumbprint === undefined ? {} : { thumbprint }),
+    ...(caFile === undefined ? {} : { caFile }),
+  };
+  const host = await openHost(entry, password, undefined, join(settings.stateDirectory, 'certificates'));
+  return { host, password, entry: { uuid: host.identity.uuid, ...entry } };
+}
+
+/** Puts the host into this proxy's register for a run on a VM: before the run, so that it can always clean up. */
+export async function lendHost(settings: Settings, { entry, password }: HostAccess, vmUuid: string): Promise<void> {
+  const register = new HostRegister(stateDirectories(settings).hosts);
+  await register.put(entry, password);
+  await register.lend(entry.uuid, vmUuid);
+}
+
+/** The one VM that a spec names. @throws EverthawError VmNotFound, VmAmbiguous with the candidates */
+export async function findOneVm(host: Host, spec: VmSpec): Promise<VmSummary> {
+  const found = await host.findVms(spec);
+  const [vm] = found;
+  const what = `look up VM ${formatVmSpec(spec)} on "${host.identity.address}"`;
+  if (vm === undefined) {
+    throw new EverthawError({ code: 'VmNotFound', what, why: 'no VM matches', hint: 'see what there is with everthaw vms; names are case-sensitive' });
+  }
+  if (found.length > 1) {
+    throw new EverthawError({
+      code: 'VmAmbiguous',
+      what,
+      why: `${found.length} VMs match: ${found.map((each) => `${each.moref} (uuid ${each.biosUuid})`).join(', ')}`,
+      hint: 'name one of them as moref:<id> or uuid:<uuid>',
+    });
+  }
+  return vm;
+}
+
+async function readPassword(settings: Settings, { passwordFile }: HostFlags): Promise<Secret> {
+  if (passwordFile !== undefined) {
+    try {
+      return new Secret((await readFile(passwordFile, 'utf8')).replace(/\r?\n$/, ''));
+    } catch (error) {
+      throw usage(`read the password from "${passwordFile}"`, (error as NodeJS.ErrnoException).code ?? 'it cannot be read', 'name a file that this user can read');
+    }
+  }
+  return new Secret(wanted(settings.host.password, 'the password', '--password-file', 'EVERTHAW_PASSWORD'));
+}
+
+function wanted(value: string | undefined, what: string, flag: string, variable: string): string {
+  if (value !== undefined && value !== '') return value;
+  throw usage('log in', `${what} is not given`, `give ${flag}, or set ${variable}`);
+}
+
+function usage(what: string, why: string, hint: string): EverthawError {
+  return new EverthawError({ code: 'WrongUsage', what, why, hint });
+}

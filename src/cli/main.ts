@@ -1,0 +1,31 @@
+#!/usr/bin/env node
+import { Command } from 'commander';
+import { readSettings } from '../config/settings.js';
+import { addBackup } from './backup.js';
+import { addDaemonCommands } from './daemonCommands.js';
+import { EXIT, Output } from './output.js';
+import { addRestore } from './restore.js';
+import { addRunCommands } from './runCommands.js';
+
+const settings = readSettings();
+const program = new Command('everthaw')
+  .description('Consolidated backup of virtual machines: what it takes hold of, it always lets go.')
+  .version(settings.version)
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.done : EXIT.usage));
+addBackup(program, settings);
+addRestore(program, settings);
+addRunCommands(program, settings);
+addDaemonCommands(program, settings);
+
+process.once('SIGINT', () => {
+  console.error('\neverthaw: stopped watching; the run goes on. See it with everthaw status, end it with everthaw cancel');
+  process.exit(EXIT.interrupted);
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = new Output(process.argv.includes('--json')).error(error);
+  // A command that failed may still hold a connection open.
+  process.exit();
+}

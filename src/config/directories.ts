@@ -1,0 +1,12 @@
+import { join } from 'node:path';
+import type { Settings } from './settings.js';
+
+/** Where what lies in the state directory (docs/architecture.md). */
+export function stateDirectories({ stateDirectory }: Pick<Settings, 'stateDirectory'>) {
+  return {
+    hosts: join(stateDirectory, 'hosts'),
+    sessions: stateDirectory,
+    holdings: join(stateDirectory, 'holdings'),
+    daemon: join(stateDirectory, 'daemon'),
+  };
+}

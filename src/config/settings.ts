@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs';
+import { homedir, hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const DEFAULT_MAXIMUM_SNAPSHOT_AGE_MS = 24 * 3600 * 1000;
+
+/** What the process is told from outside; this file is the only reader of the environment. */
+export interface Settings {
+  readonly version: string;
+  /** Everything that must survive this process: Temporal's database, the host register, notes of what is held. */
+  readonly stateDirectory: string;
+  /** What can be fetched or built again. */
+  readonly cacheDirectory: string;
+  readonly temporal: {
+    /** A Temporal server that somebody else runs; without it an embedded one is started. */
+    readonly address: string | undefined;
+    readonly namespace: string;
+    /** The `temporal` program to use for the embedded server. */
+    readonly program: string | undefined;
+    readonly path: string;
+  };
+  /** Name of this proxy: of the queue that its worker serves. */
+  readonly proxy: string;
+  readonly logLevel: string;
+  readonly maximumSnapshotAgeMs: number;
+  readonly host: {
+    readonly address: string | undefined;
+    readonly username: string | undefined;
+    readonly password: string | undefined;
+    readonly thumbprint: string | undefined;
+    readonly caFile: string | undefined;
+  };
+}
+
+export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
+  const home = homedir();
+  return {
+    version: packageVersion(),
+    stateDirectory: resolve(env['EVERTHAW_STATE'] ?? join(env['XDG_STATE_HOME'] ?? join(home, '.local', 'state'), 'everthaw')),
+    cacheDirectory: resolve(env['EVERTHAW_CACHE'] ?? join(env['XDG_CACHE_HOME'] ?? join(home, '.cache'), 'everthaw')),
+    temporal: {
+      address: env['TEMPORAL_ADDRESS'],
+      namespace: env['TEMPORAL_NAMESPACE'] ?? 'default',
+      program: env['EVERTHAW_TEMPORAL'],
+      path: env['PATH'] ?? '',
+    },
+    proxy: env['EVERTHAW_PROXY'] ?? hostname(),
+    logLevel: env['EVERTHAW_LOG_LEVEL'] ?? 'info',
+    maximumSnapshotAgeMs: Number(env['EVERTHAW_MAXIMUM_SNAPSHOT_AGE_S'] ?? DEFAULT_MAXIMUM_SNAPSHOT_AGE_MS / 1000) * 1000,
+    host: {
+      address: env['EVERTHAW_HOST'],
+      username: env['EVERTHAW_USERNAME'],
+      password: env['EVERTHAW_PASSWORD'],
+      thumbprint: env['EVERTHAW_THUMBPRINT'],
+      caFile: env['EVERTHAW_CA_FILE'],
+    },
+  };
+}
+
+function packageVersion(): string {
+  const file = fileURLToPath(new URL('../../../package.json', import.meta.url));
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+/** This process's environment with changes, for a child. */
+export function environmentWith(changes: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  return { ...process.env, ...changes };
+}

@@ -1,0 +1,90 @@
+import { lstat, mkdir, open, readdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { EverthawError } from '../domain/errors.js';
+import { MANIFEST_FILE } from '../domain/manifest.js';
+
+/** File within a partial directory that says whose it is. */
+export const OWNER_FILE = '.everthaw-owner';
+
+/** Refuses a destination whose parent is missing, or that holds something (F6a). Nothing is made. */
+export async function checkDestination(directory: string): Promise<void> {
+  const what = `back up to "${directory}"`;
+  const parent = dirname(directory);
+  const above = await lstatOrUndefined(parent);
+  if (above?.isDirectory() !== true) {
+    throw new EverthawError({
+      code: 'DestinationMissing',
+      what,
+      why: above === undefined ? `its parent "${parent}" does not exist` : `its parent "${parent}" is no directory`,
+      hint: `make it: mkdir -p ${JSON.stringify(parent)}`,
+    });
+  }
+  const there = await lstatOrUndefined(directory);
+  if (there === undefined) return;
+  const holds = there.isDirectory() ? await readdir(directory) : ['a file of that name'];
+  if (holds.length > 0) {
+    throw new EverthawError({
+      code: 'DestinationInUse',
+      what,
+      why: `it exists and holds ${holds.includes(MANIFEST_FILE) ? 'a backup' : holds.slice(0, 3).join(', ')}`,
+      hint: 'name another directory, or move that one away; a backup is never mixed into something else',
+    });
+  }
+}
+
+/** Bytes that can be written there by us. */
+export async function freeBytes(directory: string): Promise<number> {
+  const { bavail, bsize } = await statfs(directory);
+  return bavail * bsize;
+}
+
+/** Makes the directory that a backup is built in. One of the same run is taken over. */
+export async function makePartial(partial: string, owner: string): Promise<void> {
+  await mkdir(partial, { recursive: false, mode: 0o700 }).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  });
+  await writeFile(join(partial, OWNER_FILE), owner);
+}
+
+export async function readOwnerFile(partial: string): Promise<string> {
+  return readFile(join(partial, OWNER_FILE), 'utf8').catch(() => '');
+}
+
+/**
+ * Makes a partial directory the restore point: everything is on the disk before the name changes, and the name change itself
+ * is. An empty directory of the final name is replaced, anything else refuses the rename.
+ */
+export async function commitPartial(partial: string, directory: string): Promise<void> {
+  await rm(join(partial, OWNER_FILE), { force: true });
+  for (const name of await readdir(partial)) await fsync(join(partial, name));
+  await fsync(partial);
+  await rename(partial, directory);
+  await fsync(dirname(directory));
+}
+
+/** Removes a partial directory with what we wrote into it. */
+export async function removePartial(partial: string): Promise<void> {
+  await rm(partial, { recursive: true, force: true });
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return (await lstatOrUndefined(path)) !== undefined;
+}
+
+async function fsync(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function lstatOrUndefined(path: string) {
+  try {
+    return await lstat(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

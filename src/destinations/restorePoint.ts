@@ -1,0 +1,83 @@
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import * as z from 'zod';
+import { EverthawError } from '../domain/errors.js';
+import { MANIFEST_FILE, type Manifest } from '../domain/manifest.js';
+import type { JsonObject } from '../domain/vm.js';
+
+/** A file's name within the directory: it cannot lead out of it. */
+const fileName = z.string().refine((name) => name !== '' && name !== '.' && name !== '..' && basename(name) === name && !name.includes('\0'), {
+  message: 'not the name of a file in this directory',
+});
+
+const MANIFEST: z.ZodType<Manifest> = z.object({
+  format: z.literal('everthaw/1'),
+  everthawVersion: z.string(),
+  kind: z.literal('image-full'),
+  runId: z.string(),
+  workflowId: z.string(),
+  host: z.object({ uuid: z.string(), product: z.string(), address: z.string() }),
+  vm: z.object({
+    name: z.string(),
+    instanceUuid: z.string(),
+    biosUuid: z.string(),
+    powerState: z.string(),
+    folderPath: z.string(),
+    resourcePool: z.string(),
+    host: z.string(),
+    configuration: z.custom<JsonObject>((value) => typeof value === 'object' && value !== null),
+  }),
+  pointInTime: z.string(),
+  consistency: z.enum(['application', 'filesystem', 'crash']),
+  transport: z.object({ mode: z.literal('nbdssl'), via: z.enum(['lease', 'datastore']) }),
+  datastores: z.array(z.object({ label: z.string(), url: z.string(), kind: z.string(), freeBytes: z.number() })),
+  disks: z.array(
+    z.object({
+      label: z.string(),
+      capacityBytes: z.number().int().positive(),
+      file: fileName,
+      format: z.enum(['vmdk-stream-optimized', 'vmdk-flat']),
+      originalPath: z.string(),
+    }),
+  ),
+  files: z.array(
+    z.object({
+      path: fileName,
+      role: z.enum(['disk', 'descriptor', 'catalog', 'vmx', 'nvram', 'log', 'memory']),
+      sizeBytes: z.number().int().nonnegative(),
+      sha256: z.string().regex(/^[0-9a-f]{64}$/),
+    }),
+  ),
+});
+
+/** Reads the manifest of a restore point. @throws EverthawError BackupDamaged */
+export async function readManifest(directory: string): Promise<Manifest> {
+  const file = join(directory, MANIFEST_FILE);
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    throw damaged(directory, `its manifest cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`);
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw damaged(directory, 'its manifest is no JSON');
+  }
+  const parsed = MANIFEST.safeParse(json);
+  if (!parsed.success) throw damaged(directory, `its manifest is not one of ours: ${z.prettifyError(parsed.error)}`);
+  const listed = new Set(parsed.data.files.map(({ path }) => path));
+  const unlisted = parsed.data.disks.find(({ file: name }) => !listed.has(name));
+  if (unlisted !== undefined) throw damaged(directory, `its manifest lists no hash for ${unlisted.file}`);
+  return parsed.data;
+}
+
+export function damaged(directory: string, why: string): EverthawError {
+  return new EverthawError({
+    code: 'BackupDamaged',
+    what: `read the backup in "${directory}"`,
+    why,
+    hint: 'restore from another backup; what is whole of this one can be restored by hand (docs/formats.md)',
+  });
+}

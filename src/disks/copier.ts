@@ -1,0 +1,103 @@
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { EverthawError } from '../domain/errors.js';
+import { processIdentity, killProcess } from './processIdentity.js';
+import { exitOf, programFailed, spawnTethered, tailOf } from './program.js';
+import type { SourceProgram } from './sourceProgram.js';
+
+/** What the copying process is told. */
+export interface CopyOrder {
+  readonly source: SourceProgram;
+  readonly file: string;
+  /** Where the source begins: what lies before it in the file is kept, and hashed again. */
+  readonly offsetBytes: number;
+  /** Leave runs of zeros as holes. */
+  readonly sparse: boolean;
+}
+
+/** What the copying process says. `durableBytes` were fdatasynced. */
+export type CopyReport =
+  | { readonly kind: 'progress'; readonly bytes: number; readonly durableBytes: number }
+  | { readonly kind: 'done'; readonly sizeBytes: number; readonly sha256: string }
+  | { readonly kind: 'failed'; readonly exit: number | string; readonly tail: string }
+  | { readonly kind: 'unwritable'; readonly code: string; readonly message: string };
+
+export interface Copied {
+  readonly sizeBytes: number;
+  /** Of the whole stored file, lower-case hex. */
+  readonly sha256: string;
+}
+
+const PROCESS = fileURLToPath(new URL('./copierProcess.js', import.meta.url));
+
+/**
+ * Streams a program's output into a file: hashed on the way, sparse, in constant memory, in a process of its own. A file has
+ * one writer: the writer of an earlier attempt that still lives is killed first, so that it cannot write into a file that
+ * has become a restore point.
+ */
+export async function copyToFile(order: CopyOrder, onProgress: (bytes: number, durableBytes: number) => void, signal: AbortSignal): Promise<Copied> {
+  await fence(order.file);
+  signal.throwIfAborted();
+  const child = spawnTethered(process.execPath, [PROCESS], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+  const tail = tailOf(child);
+  const kill = (): void => void child.kill('SIGKILL');
+  signal.addEventListener('abort', kill, { once: true });
+  let last: CopyReport | undefined;
+  child.on('message', (message) => {
+    last = message as CopyReport;
+    if (last.kind === 'progress') onProgress(last.bytes, last.durableBytes);
+  });
+  try {
+    const ended = exitOf(child);
+    if (child.pid !== undefined) await writeFile(writerFile(order.file), JSON.stringify(await processIdentity(child.pid)));
+    child.send(order);
+    const exit = await ended;
+    signal.throwIfAborted();
+    return outcome(order, last, exit, tail());
+  } finally {
+    signal.removeEventListener('abort', kill);
+    child.kill('SIGKILL');
+    await rm(writerFile(order.file), { force: true });
+  }
+}
+
+/** Where the file's writer is named while there is one. */
+function writerFile(file: string): string {
+  return `${file}.writer`;
+}
+
+async function fence(file: string): Promise<void> {
+  const text = await readFile(writerFile(file), 'utf8').catch(() => undefined);
+  if (text === undefined) return;
+  await killProcess(JSON.parse(text) as Awaited<ReturnType<typeof processIdentity>>);
+}
+
+function outcome(order: CopyOrder, report: CopyReport | undefined, exit: number | string, tail: string): Copied {
+  switch (report?.kind) {
+    case 'done':
+      return { sizeBytes: report.sizeBytes, sha256: report.sha256 };
+    case 'failed':
+      throw programFailed(order.source, report.exit, report.tail);
+    case 'unwritable':
+      throw unwritable(order.file, report.code, report.message);
+    case 'progress':
+    case undefined:
+      throw new EverthawError({
+        code: 'ProgramFailed',
+        what: `copy ${order.source.what}`,
+        why: `the copying process ended with ${exit} before it was done${tail === '' ? '' : ` (${tail})`}`,
+        hint: 'it was killed, or the machine is short of memory: run it again',
+        retry: 'again',
+      });
+  }
+}
+
+export function unwritable(file: string, code: string, message: string): EverthawError {
+  const full = code === 'ENOSPC' || code === 'EDQUOT';
+  return new EverthawError({
+    code: full ? 'DestinationFull' : 'ProgramFailed',
+    what: `write ${file}`,
+    why: full ? 'the destination is full' : message,
+    hint: full ? 'free room there, or name another destination' : 'check the destination’s file system and rights',
+  });
+}

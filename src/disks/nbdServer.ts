@@ -1,0 +1,93 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { EverthawError } from '../domain/errors.js';
+import { until } from './until.js';
+import { isAlive, killProcess, processIdentity, type ProcessIdentity } from './processIdentity.js';
+import { exitOf, spawnTethered, tailOf } from './program.js';
+import type { SourceProgram } from './sourceProgram.js';
+
+/** A file or URL served as a read-only NBD export on a local socket by nbdkit. */
+export interface NbdServer {
+  readonly socket: string;
+  stop(): Promise<void>;
+}
+
+export interface NbdSource {
+  readonly url: string;
+  readonly cookie: string;
+  readonly caFile: string | undefined;
+  /** The export begins at this byte of the source: where a copy goes on. */
+  readonly offsetBytes: number;
+  readonly what: string;
+}
+
+/**
+ * Starts nbdkit for an URL. Everything that names the server lies in `directory`, which is the caller's to remove: its pid
+ * file, its socket, and the cookie, which nbdkit reads from a file so that nobody sees it in the list of processes.
+ */
+export async function startNbdServer(source: NbdSource, directory: string, signal: AbortSignal): Promise<NbdServer> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const socket = join(directory, 'nbd.sock');
+  const ready = join(directory, 'ready');
+  const cookie = join(directory, 'cookie');
+  await writeFile(cookie, `vmware_soap_session=${source.cookie}`, { mode: 0o600 });
+  const child = spawnTethered(
+    'nbdkit',
+    [
+      ...['--foreground', '--readonly', '--unix', socket, '--pidfile', ready, '--filter=retry'],
+      ...(source.offsetBytes > 0 ? ['--filter=offset'] : []),
+      ...['curl', `url=${source.url}`, `cookie=+${cookie}`, 'timeout=60', 'retries=3', 'retry-delay=1'],
+      ...(source.caFile === undefined ? [] : [`cainfo=${source.caFile}`]),
+      ...(source.offsetBytes > 0 ? [`offset=${source.offsetBytes}`] : []),
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  );
+  const tail = tailOf(child);
+  let ended: number | string | undefined;
+  void exitOf(child).then(
+    (exit) => (ended = exit),
+    (error: unknown) => (ended = String(error)),
+  );
+  if (child.pid !== undefined) await writeFile(identityFile(directory), JSON.stringify(await processIdentity(child.pid)));
+  await until(async () => ended !== undefined || (await readFile(ready, 'utf8').catch(() => '')) !== '', signal);
+  if (ended !== undefined) {
+    throw new EverthawError({
+      code: 'ProgramFailed',
+      what: `serve ${source.what} over NBD`,
+      why: `nbdkit ended with ${ended} (${tail()})`,
+      hint: 'see that nbdkit and its curl plugin are installed, and that the host answers',
+      retry: 'again',
+    });
+  }
+  return { socket, stop: () => stopNbdServer(directory) };
+}
+
+/** Ends the server of a directory, seen to be gone, and removes the directory with its cookie. */
+export async function stopNbdServer(directory: string): Promise<void> {
+  const identity = await readIdentity(directory);
+  if (identity !== undefined) await killProcess(identity);
+  await rm(directory, { recursive: true, force: true });
+}
+
+export async function isNbdServerAlive(directory: string): Promise<boolean> {
+  const identity = await readIdentity(directory);
+  return identity !== undefined && (await isAlive(identity));
+}
+
+/** Reads an export from front to back into standard output; nbdcopy wants large requests over HTTPS (docs/benchmarks.md). */
+export function nbdRead(socket: string, what: string): SourceProgram {
+  return {
+    program: 'nbdcopy',
+    args: ['--synchronous', `--request-size=${8 * 1024 * 1024}`, `nbd+unix:///?socket=${encodeURIComponent(socket)}`, '-'],
+    what,
+  };
+}
+
+function identityFile(directory: string): string {
+  return join(directory, 'process.json');
+}
+
+async function readIdentity(directory: string): Promise<ProcessIdentity | undefined> {
+  const text = await readFile(identityFile(directory), 'utf8').catch(() => undefined);
+  return text === undefined || text === '' ? undefined : (JSON.parse(text) as ProcessIdentity);
+}

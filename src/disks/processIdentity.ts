@@ -1,0 +1,38 @@
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** A process, told apart from a later one that got the same number. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Field 22 of /proc/<pid>/stat: clock ticks since boot at its start. */
+  readonly startTime: string;
+}
+
+export async function processIdentity(pid: number): Promise<ProcessIdentity> {
+  return { pid, startTime: (await startTimeOf(pid)) ?? '' };
+}
+
+export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
+  return identity.startTime !== '' && (await startTimeOf(identity.pid)) === identity.startTime;
+}
+
+/** Kills a process and returns when it is gone; never a later one of the same number. */
+export async function killProcess(identity: ProcessIdentity): Promise<void> {
+  while (await isAlive(identity)) {
+    try {
+      process.kill(identity.pid, 'SIGKILL');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ESRCH') return;
+      throw error;
+    }
+    await sleep(10);
+  }
+}
+
+/** A zombie counts as gone: it writes nothing any more. */
+async function startTimeOf(pid: number): Promise<string | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+  // The program's name, in parentheses, may hold blanks.
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields?.[0] === 'Z' ? undefined : fields?.[19];
+}

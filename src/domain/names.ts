@@ -1,0 +1,43 @@
+/** Every name that more than one part of the product must agree on: workflow ids, queues, search attributes. */
+
+/** Name of our snapshots on the hypervisor (VCB's own, F1). */
+export const SNAPSHOT_NAME = '_VCB_BACKUP_';
+
+/** Queue of the workflows; any worker serves it. */
+export const WORKFLOW_QUEUE = 'everthaw';
+
+/** Queue of what needs a host only; every proxy that has the host in its register serves it. */
+export function hostQueue(hostUuid: string): string {
+  return `host/${hostUuid}`;
+}
+
+/** Queue of what happens on one proxy: files, mounts, NBD servers. */
+export function proxyQueue(proxy: string): string {
+  return `proxy/${proxy}`;
+}
+
+/** The mutex of a VM: whatever touches it runs under this workflow id, so that a second start is refused. */
+export function vmWorkflowId(hostUuid: string, vmInstanceUuid: string): string {
+  return `vm/${hostUuid}/${vmInstanceUuid}`;
+}
+
+/** Search attributes of runs (all of type Keyword). */
+export const SEARCH_ATTRIBUTES = { vm: 'EverthawVm', kind: 'EverthawKind', state: 'EverthawState' } as const;
+
+/** Name of the query that answers a run's current phase. */
+export const PHASE_QUERY = 'phase';
+
+/** Name of a directory that is not yet a backup: it carries the run, so that its owner is known from outside (F6a). */
+export function partialName(directory: string, runId: string): string {
+  return `${directory}.partial-${runId}`;
+}
+
+/** Name of a VM while it is being restored. */
+export function restoringName(vmName: string, runId: string): string {
+  return `${vmName}.restoring-${runId.slice(0, 8)}`;
+}
+
+/** Name of the VM that a restored one is about to replace. */
+export function replacedName(vmName: string, runId: string): string {
+  return `${vmName}.replaced-${runId.slice(0, 8)}`;
+}

@@ -1,0 +1,154 @@
+import type { RunRef, VmRef } from './holding.js';
+import type { Consistency, ManifestDisk, ManifestFile } from './manifest.js';
+import type { Transport } from './transport.js';
+import type { DiskDescription, DiskLabel } from './vm.js';
+
+/** Retrying of a failed operation (F3): `maximumRetries` times, each after `backoffMs`. A lost worker counts for nothing. */
+export interface RetrySettings {
+  readonly maximumRetries: number;
+  readonly backoffMs: number;
+}
+
+export interface BackupRequest {
+  readonly vm: VmRef;
+  readonly proxy: string;
+  /** The restore point's directory on the proxy; its parent must exist, it must not. */
+  readonly directory: string;
+  readonly transport: Transport;
+  /** `required`: no snapshot without quiescing; `preferred`: else crash-consistent, and the result says so; `none`. */
+  readonly quiesce: 'required' | 'preferred' | 'none';
+  /** After this the run gives up and commits its snapshot, however far it is. */
+  readonly maximumSnapshotAgeMs: number;
+  readonly retries: RetrySettings;
+}
+
+/** What every activity of a run is told. */
+export interface Step {
+  readonly run: RunRef;
+  readonly vm: VmRef;
+  readonly proxy: string;
+  readonly retries: RetrySettings;
+}
+
+/** A clean-up step is retried until absence is observed, whatever the settings say (F1). */
+export interface CleanupStep {
+  readonly retries: 'until gone';
+}
+
+export interface PreflightResult {
+  readonly disks: readonly DiskDescription[];
+  readonly toolsRunning: boolean;
+  readonly warnings: readonly string[];
+}
+
+export interface FreezeScriptResult {
+  readonly ranBy: string;
+  readonly note: string;
+}
+
+export interface SnapshotResult {
+  readonly id: string;
+  /** ISO 8601, by the host's clock. */
+  readonly takenAt: string;
+  readonly consistency: Consistency;
+  /** Longest that the guest can have been frozen; 0 where it was not. */
+  readonly frozenAtMostMs: number;
+  readonly warnings: readonly string[];
+}
+
+export interface DiskResult {
+  readonly disk: ManifestDisk;
+  readonly files: readonly ManifestFile[];
+  readonly bytes: number;
+  readonly durationMs: number;
+  readonly transport: Transport;
+  /** Where this attempt went on, in bytes of the stored file; 0 for one that ran through. */
+  readonly resumedAtBytes: number;
+}
+
+export interface BackupResult {
+  readonly state: 'succeeded';
+  readonly directory: string;
+  readonly consistency: Consistency;
+  readonly pointInTime: string;
+  readonly disks: readonly {
+    readonly label: DiskLabel;
+    readonly bytes: number;
+    readonly bytesPerSecond: number;
+    readonly transport: string;
+    readonly sha256: string;
+  }[];
+  readonly frozenAtMostMs: number;
+  readonly inSnapshotMs: number;
+  readonly durationMs: number;
+  readonly warnings: readonly string[];
+}
+
+export interface RestoreRequest {
+  /** The VM to be: its identity is the mutex, its name the name it gets. */
+  readonly vm: VmRef;
+  readonly proxy: string;
+  /** The restore point's directory on the proxy. */
+  readonly directory: string;
+  /** What to do where a VM of that name exists (F12). */
+  readonly existing: 'abort' | 'overwrite';
+  readonly powerOn: boolean;
+  readonly retries: RetrySettings;
+}
+
+/** What a restore needs to know of the restore point; the rest is read from its manifest where it is needed. */
+export interface VerifiedBackup {
+  readonly vmName: string;
+  readonly via: Transport['via'];
+  readonly bytes: number;
+}
+
+export interface RestorePlan {
+  readonly place: RestorePlace;
+  /** The VM that the restored one replaces. */
+  readonly existing?: { readonly moref: string; readonly instanceUuid: string };
+  readonly warnings: readonly string[];
+}
+
+/** Where a VM is restored to, in the host's own ids. */
+export interface RestorePlace {
+  readonly datacenter: string;
+  readonly folderId: string;
+  readonly poolId: string;
+  readonly datastore: string;
+}
+
+export interface MadeVm {
+  readonly moref: string;
+  readonly bytes: number;
+}
+
+export interface RestoreResult {
+  readonly state: 'succeeded';
+  readonly name: string;
+  readonly moref: string;
+  readonly instanceUuid: string;
+  readonly bytes: number;
+  readonly durationMs: number;
+  readonly warnings: readonly string[];
+}
+
+/** What an activity tells by its heartbeat: how often the operation itself failed, how far it is, where to go on. */
+export interface Pulse {
+  readonly operationFailures: number;
+  readonly progress?: Progress;
+  readonly checkpoint?: Checkpoint;
+}
+
+export interface Progress {
+  readonly what: string;
+  readonly bytes: number;
+  /** 0 where it is not known beforehand. */
+  readonly totalBytes: number;
+}
+
+/** Names only bytes that were fdatasynced. */
+export interface Checkpoint {
+  readonly file: string;
+  readonly durableBytes: number;
+}

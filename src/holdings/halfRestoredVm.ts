@@ -1,0 +1,62 @@
+import { EverthawError } from '../domain/errors.js';
+import { replacedName } from '../domain/names.js';
+import { parseOwner } from '../domain/owner.js';
+import type { MarkedVm } from '../hosts/host.js';
+import { GONE, runOf, vmOf, type HoldingOf, type Kind } from './kind.js';
+
+/**
+ * A VM that is being restored, marked with its owner. Only a marked VM that is powered off is ever destroyed; the VM that it
+ * was to replace gets its name back.
+ */
+export const halfRestoredVm: Kind<'halfRestoredVm'> = {
+  async release(holding, { hosts }) {
+    const host = await hosts.open(holding.vm.hostUuid, holding.vm.instanceUuid);
+    for (const vm of (await host.listMarkedVms()).filter(isOf(holding))) {
+      if (vm.powerState !== 'off') {
+        throw new EverthawError({
+          code: 'VmInUse',
+          what: `remove the half-restored VM "${vm.name}"`,
+          why: 'somebody powered it on',
+          hint: 'power it off, and it is removed; or take the extraConfig key everthaw.restoring off it to keep it',
+          retry: 'again',
+        });
+      }
+      await host.destroyVm(vm.moref);
+    }
+    for (const aside of await host.findVms({ kind: 'name', value: replacedName(holding.finalName, holding.run.runId) })) {
+      await host.renameVm(aside.moref, holding.finalName);
+    }
+  },
+
+  async absence(holding, { hosts }) {
+    const host = await hosts.open(holding.vm.hostUuid, holding.vm.instanceUuid);
+    const found = (await host.listMarkedVms()).find(isOf(holding));
+    if (found !== undefined) return { state: 'present', why: `VM "${found.name}" bears our mark` };
+    const aside = await host.findVms({ kind: 'name', value: replacedName(holding.finalName, holding.run.runId) });
+    return aside.length === 0 ? GONE : { state: 'present', why: `VM "${holding.finalName}" still stands aside` };
+  },
+
+  async list({ hosts }) {
+    const found = [];
+    for (const entry of await hosts.registered()) {
+      const host = await hosts.open(entry.uuid, 'sweeper');
+      for (const vm of await host.listMarkedVms()) {
+        const owner = parseOwner(vm.mark);
+        found.push({
+          kind: 'halfRestoredVm' as const,
+          what: `half-restored VM "${vm.name}" on ${entry.address}`,
+          owner,
+          holding:
+            owner === undefined
+              ? undefined
+              : { kind: 'halfRestoredVm' as const, run: runOf(owner), vm: vmOf(owner, vm.name), finalName: vm.name.replace(/\.restoring-[0-9a-f]{8}$/, '') },
+        });
+      }
+    }
+    return found;
+  },
+};
+
+function isOf(holding: HoldingOf<'halfRestoredVm'>): (vm: MarkedVm) => boolean {
+  return (vm) => parseOwner(vm.mark)?.runId === holding.run.runId;
+}

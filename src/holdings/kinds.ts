@@ -1,0 +1,60 @@
+import { EverthawError } from '../domain/errors.js';
+import type { Holding, HoldingKind } from '../domain/holding.js';
+import { halfRestoredVm } from './halfRestoredVm.js';
+import type { FoundHolding, Kind, ReleaseTools } from './kind.js';
+import { exportLease, importLease } from './lease.js';
+import { loginSession } from './loginSession.js';
+import { nbdServer } from './nbdServer.js';
+import { partialDirectory } from './partialDirectory.js';
+import { snapshot } from './snapshot.js';
+import { uploadedFile } from './uploadedFile.js';
+
+/** Every kind of holding. A new resource is one new file and one line here. */
+const KINDS: { readonly [K in HoldingKind]: Kind<K> } = {
+  snapshot,
+  exportLease,
+  importLease,
+  nbdServer,
+  uploadedFile,
+  halfRestoredVm,
+  partialDirectory,
+  loginSession,
+};
+
+/** What of these must be gone before the next can go: a sweep takes the kinds in this order. */
+const SWEEP_ORDER = [
+  'nbdServer',
+  'exportLease',
+  'importLease',
+  'halfRestoredVm',
+  'uploadedFile',
+  'snapshot',
+  'partialDirectory',
+  'loginSession',
+] as const satisfies readonly HoldingKind[];
+
+/**
+ * Lets a holding go: releases it and looks whether it is gone.
+ *
+ * @throws EverthawError (to be tried again) where it is still there, or where that cannot be seen.
+ */
+export async function letGo(holding: Holding, tools: ReleaseTools): Promise<void> {
+  const kind = KINDS[holding.kind] as Kind<HoldingKind>;
+  await kind.release(holding, tools);
+  const absence = await kind.absence(holding, tools);
+  if (absence.state === 'gone') return;
+  throw new EverthawError({
+    code: 'ResourceBusy',
+    what: `let go of the ${holding.kind} of VM "${holding.vm.name}"`,
+    why: absence.state === 'present' ? `it is still there: ${absence.why}` : `whether it is gone cannot be seen: ${absence.why}`,
+    hint: 'it is tried again until it is gone',
+    retry: 'again',
+  });
+}
+
+/** Everything that exists of every kind, in the order in which it can be let go. */
+export async function listAll(tools: ReleaseTools): Promise<readonly FoundHolding[]> {
+  const found: FoundHolding[] = [];
+  for (const kind of SWEEP_ORDER) found.push(...(await KINDS[kind].list(tools)));
+  return found;
+}

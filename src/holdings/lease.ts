@@ -1,0 +1,54 @@
+import type { Absence } from '../domain/holding.js';
+import type { OwnerRecord } from '../domain/owner.js';
+import type { LeaseNotes } from '../hosts/host.js';
+import { GONE, runOf, vmOf, type HoldingOf, type Kind, type ReleaseTools } from './kind.js';
+import type { HoldingRecords } from './records.js';
+
+type LeaseKind = 'exportLease' | 'importLease';
+
+/** Takes a lease: the note is written before the host is asked, and completed with the lease's id. */
+export function leaseNotes(kind: LeaseKind, records: HoldingRecords, owner: OwnerRecord, vmName: string): LeaseNotes {
+  return {
+    intend: () => records.write(kind, { owner, vmName }),
+    taken: (id) => records.write(kind, { owner, vmName, id }),
+  };
+}
+
+/**
+ * A lease of the host, which cannot be listed there: the proxy's note has its id. Without an id (its taker died in between)
+ * the run's login session is ended, and with it every lease that was taken in it.
+ */
+function leaseKind(kind: LeaseKind): Kind<'exportLease'> & Kind<'importLease'> {
+  return {
+    async release(holding: HoldingOf<LeaseKind>, { hosts, records }: ReleaseTools) {
+      const record = await records.read(kind, holding.run);
+      if (record === undefined) return;
+      if (record.id === undefined) {
+        await hosts.end(holding.vm.hostUuid, holding.vm.instanceUuid);
+      } else {
+        const host = await hosts.open(holding.vm.hostUuid, holding.vm.instanceUuid);
+        await host.abortLease(record.id);
+      }
+      await records.remove(kind, holding.run);
+    },
+
+    async absence(holding: HoldingOf<LeaseKind>, { records }: ReleaseTools): Promise<Absence> {
+      const record = await records.read(kind, holding.run);
+      return record === undefined ? GONE : { state: 'present', why: `lease ${record.id ?? 'without an id'} is noted` };
+    },
+
+    list: (tools: ReleaseTools) => listRecords(kind, tools),
+  };
+}
+
+async function listRecords(kind: LeaseKind, { proxy, records }: ReleaseTools) {
+  return (await records.list(kind)).map(({ owner, vmName, id }) => ({
+    kind,
+    what: `${kind === 'exportLease' ? 'export' : 'import'} lease ${id ?? '(not known)'} of VM "${vmName}"`,
+    owner,
+    holding: { kind, proxy, run: runOf(owner), vm: vmOf(owner, vmName) },
+  }));
+}
+
+export const exportLease = leaseKind('exportLease');
+export const importLease = leaseKind('importLease');

@@ -1,0 +1,62 @@
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { formatOwner, parseOwner, type OwnerRecord } from '../domain/owner.js';
+import type { HoldingKind, RunRef } from '../domain/holding.js';
+
+/** What this proxy noted of a thing that cannot carry its owner itself: a lease, an NBD server. */
+export interface HoldingRecord {
+  readonly owner: OwnerRecord;
+  readonly vmName: string;
+  /** The host's id of the thing; missing between intent and effect. */
+  readonly id?: string;
+}
+
+/**
+ * The proxy's notes of what its runs hold: written before the thing is taken, removed when its absence was seen. They
+ * survive the worker, and can be read without Temporal.
+ */
+export class HoldingRecords {
+  readonly #directory: string;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  async write(kind: HoldingKind, record: HoldingRecord): Promise<void> {
+    const file = this.#file(kind, record.owner);
+    await mkdir(join(this.#directory, kind), { recursive: true, mode: 0o700 });
+    await writeFile(`${file}.new`, JSON.stringify({ ...record, owner: formatOwner(record.owner) }), { mode: 0o600 });
+    await rename(`${file}.new`, file);
+  }
+
+  async read(kind: HoldingKind, run: RunRef): Promise<HoldingRecord | undefined> {
+    return readRecord(this.#file(kind, run));
+  }
+
+  async remove(kind: HoldingKind, run: RunRef): Promise<void> {
+    await rm(this.#file(kind, run), { force: true });
+  }
+
+  async list(kind: HoldingKind): Promise<readonly HoldingRecord[]> {
+    const names = await readdir(join(this.#directory, kind)).catch(() => []);
+    const records = await Promise.all(names.filter((name) => name.endsWith('.json')).map((name) => readRecord(join(this.#directory, kind, name))));
+    return records.filter((record) => record !== undefined);
+  }
+
+  /** A directory for what belongs to a holding of a run: an NBD server's socket. */
+  directoryOf(kind: HoldingKind, run: RunRef): string {
+    return join(this.#directory, kind, run.runId);
+  }
+
+  #file(kind: HoldingKind, run: Pick<RunRef, 'runId'>): string {
+    return join(this.#directory, kind, `${run.runId}.json`);
+  }
+}
+
+async function readRecord(file: string): Promise<HoldingRecord | undefined> {
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  const { owner, vmName, id } = JSON.parse(text) as { owner: string; vmName: string; id?: string };
+  const parsed = parseOwner(owner);
+  return parsed === undefined ? undefined : { owner: parsed, vmName, ...(id === undefined ? {} : { id }) };
+}

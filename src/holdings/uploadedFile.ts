@@ -1,0 +1,39 @@
+import { parseOwner } from '../domain/owner.js';
+import { GONE, runOf, vmOf, type HoldingOf, type Kind, type ReleaseTools } from './kind.js';
+
+/** Owner file in a directory of a datastore that disks are uploaded to; taken away when the VM is whole. */
+export const UPLOAD_OWNER_FILE = 'everthaw-owner.txt';
+
+/** Disks uploaded to a directory of the datastore that is ours: its name carries the run, an owner file says so too. */
+export const uploadedFile: Kind<'uploadedFile'> = {
+  async release(holding, tools) {
+    const host = await tools.hosts.open(holding.vm.hostUuid, holding.vm.instanceUuid);
+    if (await isOurs(holding, tools)) await host.deletePath(holding, holding.directory);
+    await tools.records.remove('uploadedFile', holding.run);
+  },
+
+  async absence(holding, tools) {
+    return (await isOurs(holding, tools)) ? { state: 'present', why: `[${holding.datastore}] ${holding.directory} holds our owner file` } : GONE;
+  },
+
+  async list({ records }) {
+    return (await records.list('uploadedFile')).flatMap(({ owner, vmName, id }) => {
+      const [datacenter, datastore, directory] = id?.split('\n') ?? [];
+      if (datacenter === undefined || datastore === undefined || directory === undefined) return [];
+      return [
+        {
+          kind: 'uploadedFile' as const,
+          what: `uploaded disks in [${datastore}] ${directory}`,
+          owner,
+          holding: { kind: 'uploadedFile' as const, run: runOf(owner), vm: vmOf(owner, vmName), datacenter, datastore, directory },
+        },
+      ];
+    });
+  },
+};
+
+async function isOurs(holding: HoldingOf<'uploadedFile'>, { hosts }: ReleaseTools): Promise<boolean> {
+  const host = await hosts.open(holding.vm.hostUuid, holding.vm.instanceUuid);
+  const text = await host.readText(holding, `${holding.directory}/${UPLOAD_OWNER_FILE}`);
+  return text !== undefined && parseOwner(text)?.runId === holding.run.runId;
+}

@@ -1,0 +1,92 @@
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Host } from './host.js';
+import type { HostEntry, HostRegister } from './register.js';
+import type { Secret } from './secret.js';
+import type { SessionStore } from './vsphere/session.js';
+import { VsphereHost } from './vsphere/vsphereHost.js';
+
+/**
+ * Open hosts, one login session for each run: ending it ends whatever on the host lives in it (leases, views), and nothing of
+ * another run. The session's cookie is kept in a file, so that a restarted worker goes on with the same session.
+ */
+export class HostPool {
+  readonly #register: HostRegister;
+  readonly #directory: string;
+  readonly #open = new Map<string, Promise<Host>>();
+
+  constructor(register: HostRegister, directory: string) {
+    this.#register = register;
+    this.#directory = directory;
+  }
+
+  /** The host in the session of `user`: a run's VM instance uuid, or another name of who needs it. */
+  open(hostUuid: string, user: string): Promise<Host> {
+    const key = `${hostUuid} ${user}`;
+    let host = this.#open.get(key);
+    if (host === undefined) {
+      host = this.#openHost(hostUuid, user);
+      this.#open.set(key, host);
+      host.catch(() => this.#open.delete(key));
+    }
+    return host;
+  }
+
+  /** Ends the session of `user`, also one that an earlier process of this proxy left behind. */
+  async end(hostUuid: string, user: string): Promise<void> {
+    const key = `${hostUuid} ${user}`;
+    if (!this.#open.has(key) && !(await this.hasSession(hostUuid, user))) return;
+    const host = await this.open(hostUuid, user);
+    await host.logout();
+    this.#open.delete(key);
+  }
+
+  async hasSession(hostUuid: string, user: string): Promise<boolean> {
+    return (await this.#store(hostUuid, user).load()) !== undefined;
+  }
+
+  /** Who has a session kept here: host and user. */
+  async sessions(): Promise<readonly { readonly hostUuid: string; readonly user: string }[]> {
+    const found: { hostUuid: string; user: string }[] = [];
+    for (const hostUuid of await readdir(join(this.#directory, 'sessions')).catch(() => [])) {
+      for (const user of await readdir(join(this.#directory, 'sessions', hostUuid))) {
+        found.push({ hostUuid: decodeURIComponent(hostUuid), user: decodeURIComponent(user) });
+      }
+    }
+    return found;
+  }
+
+  registered(): Promise<readonly HostEntry[]> {
+    return this.#register.list();
+  }
+
+  async #openHost(hostUuid: string, user: string): Promise<Host> {
+    const { entry, password } = await this.#register.get(hostUuid);
+    return openHost(entry, password, this.#store(hostUuid, user), join(this.#directory, 'certificates'));
+  }
+
+  #store(hostUuid: string, user: string): SessionStore {
+    const file = join(this.#directory, 'sessions', encodeURIComponent(hostUuid), encodeURIComponent(user));
+    return {
+      load: () => readFile(file, 'utf8').catch(() => undefined),
+      save: async (cookie) => {
+        await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+        await writeFile(file, cookie, { mode: 0o600 });
+      },
+      forget: () => rm(file, { force: true }),
+    };
+  }
+}
+
+/** Opens a host by its driver; without a store the session lives as long as the object does. */
+export function openHost(entry: Omit<HostEntry, 'uuid'>, password: Secret, store: SessionStore | undefined, certificates: string): Promise<Host> {
+  const { address, port, username, caFile, thumbprint } = entry;
+  const trust = { ...(caFile === undefined ? {} : { caFile }), ...(thumbprint === undefined ? {} : { thumbprint }) };
+  return VsphereHost.open({ address, port, username, password, trust }, store ?? FORGETFUL, certificates);
+}
+
+const FORGETFUL: SessionStore = {
+  load: () => Promise.resolve(undefined),
+  save: () => Promise.resolve(),
+  forget: () => Promise.resolve(),
+};

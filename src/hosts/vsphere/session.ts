@@ -1,0 +1,182 @@
+import { EverthawError, isErrorWithCode } from '../../domain/errors.js';
+import type { Secret } from '../secret.js';
+import { translate, VimFault } from './faults.js';
+import { returnValue, SoapClient } from './soapClient.js';
+import { pinCertificate, type PinnedCertificate, type Trust } from './trust.js';
+import { child, readRef, ref, refXml, text, type Ref, type XmlElement, type XmlInput } from './xml.js';
+
+/** Where a session's cookie is kept, so that a restarted worker goes on with the same session: leases live in it. */
+export interface SessionStore {
+  load(): Promise<string | undefined>;
+  save(cookie: string): Promise<void>;
+  forget(): Promise<void>;
+}
+
+export interface VsphereAddress {
+  readonly address: string;
+  readonly port: number;
+  readonly username: string;
+  readonly password: Secret;
+  readonly trust: Trust;
+}
+
+/** The managed objects that everything else is reached from. */
+export interface ServiceContent {
+  readonly instanceUuid: string;
+  readonly product: string;
+  /** `VirtualCenter` or `HostAgent` (a standalone ESX host). */
+  readonly apiType: string;
+  readonly rootFolder: Ref;
+  readonly propertyCollector: Ref;
+  readonly viewManager: Ref;
+  readonly searchIndex: Ref;
+  readonly sessionManager: Ref;
+  readonly fileManager: Ref;
+}
+
+const SERVICE_INSTANCE = ref('ServiceInstance', 'ServiceInstance');
+
+/** A login session: logs in at the first call, and again when the host has ended it. */
+export class VsphereSession {
+  readonly at: VsphereAddress;
+  readonly #client: SoapClient;
+  readonly #store: SessionStore;
+  #content: Promise<ServiceContent> | undefined;
+  #pin: Promise<PinnedCertificate> | undefined;
+
+  constructor(at: VsphereAddress, store: SessionStore) {
+    this.at = at;
+    this.#client = new SoapClient(new URL(`https://${bracketed(at.address)}:${at.port}/sdk`), at.trust);
+    this.#store = store;
+  }
+
+  get url(): URL {
+    return this.#client.url;
+  }
+
+  content(): Promise<ServiceContent> {
+    this.#content ??= this.#open().catch((error: unknown) => {
+      this.#content = undefined;
+      throw error;
+    });
+    return this.#content;
+  }
+
+  /** The session cookie: a secret, for native tools. */
+  async cookie(): Promise<string> {
+    await this.content();
+    const cookie = this.#client.cookie;
+    if (cookie === undefined) throw new Error('logged in without a cookie');
+    return cookie;
+  }
+
+  /** The host's certificate as native tools take it, where a thumbprint vouches for it. */
+  async pinned(): Promise<PinnedCertificate | undefined> {
+    const { thumbprint } = this.at.trust;
+    if (thumbprint === undefined) return undefined;
+    this.#pin ??= pinCertificate(this.at.address, this.at.port, thumbprint);
+    return this.#pin;
+  }
+
+  /** Calls a method of a managed object; logs in again once when the session has ended meanwhile. */
+  async call(what: string, self: Ref, method: string, parameters: Record<string, XmlInput> = {}, options: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<XmlElement> {
+    await this.content();
+    try {
+      return await this.#client.call(self, method, parameters, options);
+    } catch (error) {
+      if (!(error instanceof VimFault && error.type === 'NotAuthenticated')) throw translate(what, error);
+    }
+    try {
+      this.#content = undefined;
+      await this.#store.forget();
+      await this.content();
+      return await this.#client.call(self, method, parameters, options);
+    } catch (error) {
+      throw translate(what, error);
+    }
+  }
+
+  /** Ends the session; where the host does not know it any more, that is what was wanted. */
+  async logout(): Promise<void> {
+    this.#client.cookie ??= await this.#store.load();
+    if (this.#client.cookie !== undefined) {
+      try {
+        const content = await this.#retrieveContent();
+        await this.#client.call(content.sessionManager, 'Logout');
+      } catch (error) {
+        const translated = translate(`log out from "${this.at.address}"`, error);
+        if (!(error instanceof VimFault && error.type === 'NotAuthenticated')) throw translated;
+      }
+    }
+    this.#client.cookie = undefined;
+    this.#content = undefined;
+    await this.#store.forget();
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close();
+  }
+
+  async #open(): Promise<ServiceContent> {
+    const what = `log in to "${this.at.address}" as "${this.at.username}"`;
+    try {
+      this.#client.cookie = await this.#store.load();
+      const content = await this.#retrieveContent();
+      if (this.#client.cookie !== undefined && (await this.#isLoggedIn(content))) return content;
+      this.#client.cookie = undefined;
+      await this.#client.call(content.sessionManager, 'Login', {
+        userName: this.at.username,
+        password: this.at.password.reveal(),
+      });
+      await this.#store.save(this.#client.cookie ?? '');
+      return content;
+    } catch (error) {
+      const translated = translate(what, error);
+      if (isErrorWithCode(translated, 'LoginRefused')) {
+        // Its own message, for the host's may repeat what was sent.
+        throw new EverthawError({ ...translated, what, why: 'the host refused user name or password' });
+      }
+      throw translated;
+    }
+  }
+
+  async #isLoggedIn(content: ServiceContent): Promise<boolean> {
+    try {
+      const answer = await this.#client.call(content.propertyCollector, 'RetrievePropertiesEx', {
+        specSet: {
+          propSet: { type: 'SessionManager', all: false, pathSet: 'currentSession' },
+          objectSet: { obj: refXml(content.sessionManager) },
+        },
+        options: {},
+      });
+      return text(returnValue(answer), 'objects', 'propSet', 'val', 'key') !== '';
+    } catch (error) {
+      if (error instanceof VimFault) return false;
+      throw error;
+    }
+  }
+
+  async #retrieveContent(): Promise<ServiceContent> {
+    const content = returnValue(await this.#client.call(SERVICE_INSTANCE, 'RetrieveServiceContent'));
+    const object = (name: string): Ref => {
+      const found = readRef(child(content, name));
+      if (found === undefined) throw new Error(`the host offers no ${name}`);
+      return found;
+    };
+    return {
+      instanceUuid: text(content, 'about', 'instanceUuid') || text(content, 'about', 'name'),
+      product: text(content, 'about', 'fullName'),
+      apiType: text(content, 'about', 'apiType'),
+      rootFolder: object('rootFolder'),
+      propertyCollector: object('propertyCollector'),
+      viewManager: object('viewManager'),
+      searchIndex: object('searchIndex'),
+      sessionManager: object('sessionManager'),
+      fileManager: object('fileManager'),
+    };
+  }
+}
+
+function bracketed(address: string): string {
+  return address.includes(':') ? `[${address}]` : address;
+}

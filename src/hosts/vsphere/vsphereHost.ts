@@ -1,0 +1,170 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Absence } from '../../domain/holding.js';
+import type { Transport } from '../../domain/transport.js';
+import type { DiskDescription, SnapshotInfo, VmDescription, VmFile, VmSummary } from '../../domain/vm.js';
+import type { VmSpec } from '../../domain/vmSpec.js';
+import type { SourceProgram } from '../../disks/sourceProgram.js';
+import type { DiskExport, DiskImport, Host, HostIdentity, ImportRequest, LeaseNotes, MarkedVm, SnapshotRequest, SnapshotTaken } from '../host.js';
+import type { RestorePlace } from '../../domain/runs.js';
+import { datastoreRefusal, deletePath, downloadProgram, makeDirectory, openDatastoreDisk, readDatastoreText, uploadProgram } from './datastoreAccess.js';
+import { parseDatastorePath } from './datastorePath.js';
+import { describeVm, listVmFiles } from './description.js';
+import { createVm, findPlace, openImportLease } from './imports.js';
+import { findVm, findVms, placeOf } from './inventory.js';
+import { abortLease, openExportLease } from './leases.js';
+import { listMarkedVms, unmarkVm } from './mark.js';
+import { runTask } from './properties.js';
+import { returnText } from './soapClient.js';
+import { VsphereSession, type SessionStore, type VsphereAddress } from './session.js';
+import { commitSnapshot, listAllSnapshots, listSnapshots, snapshotAbsence, takeSnapshot } from './snapshots.js';
+import { ref } from './xml.js';
+
+/** A vCenter Server or a standalone ESX host, over vim25 SOAP. */
+export class VsphereHost implements Host {
+  readonly identity: HostIdentity;
+  readonly freezeScriptsRunBy = 'VMware Tools, within the quiesced snapshot';
+  readonly #session: VsphereSession;
+  /** PEM file for native tools: the user's CA, or the certificate that the thumbprint vouched for. */
+  readonly #caFile: string | undefined;
+
+  private constructor(session: VsphereSession, identity: HostIdentity, caFile: string | undefined) {
+    this.#session = session;
+    this.identity = identity;
+    this.#caFile = caFile;
+  }
+
+  /** Logs in, or goes on with the session in the store. `directory` is for the certificate's copy. */
+  static async open(at: VsphereAddress, store: SessionStore, directory: string): Promise<VsphereHost> {
+    const session = new VsphereSession(at, store);
+    const { instanceUuid, product } = await session.content();
+    const pinned = await session.pinned();
+    let { caFile } = at.trust;
+    if (pinned !== undefined) {
+      caFile = join(directory, `${instanceUuid}.pem`);
+      await mkdir(directory, { recursive: true });
+      await writeFile(caFile, pinned.pem);
+    }
+    return new VsphereHost(session, { uuid: instanceUuid, product, address: at.address }, caFile);
+  }
+
+  async now(): Promise<Date> {
+    return new Date(returnText(await this.#session.call('read the host’s clock', ref('ServiceInstance', 'ServiceInstance'), 'CurrentTime')));
+  }
+
+  async logout(): Promise<void> {
+    await this.#session.logout();
+    await this.#session.close();
+  }
+
+  findVms(spec: VmSpec): Promise<readonly VmSummary[]> {
+    return findVms(this.#session, spec);
+  }
+
+  describeVm(instanceUuid: string): Promise<VmDescription> {
+    return describeVm(this.#session, instanceUuid);
+  }
+
+  listVmFiles(instanceUuid: string): Promise<readonly VmFile[]> {
+    return listVmFiles(this.#session, instanceUuid);
+  }
+
+  async download(file: VmFile, instanceUuid: string): Promise<SourceProgram> {
+    const { datastore, path } = parseDatastorePath(file.path);
+    const { datacenter } = await placeOf(this.#session, await findVm(this.#session, instanceUuid));
+    return downloadProgram(this.#session, { datacenter, datastore }, path, this.#caFile);
+  }
+
+  takeSnapshot(instanceUuid: string, request: SnapshotRequest, signal: AbortSignal): Promise<SnapshotTaken> {
+    return takeSnapshot(this.#session, instanceUuid, request, signal);
+  }
+
+  listSnapshots(instanceUuid: string): Promise<readonly SnapshotInfo[]> {
+    return listSnapshots(this.#session, instanceUuid);
+  }
+
+  commitSnapshot(instanceUuid: string, snapshotId: string): Promise<void> {
+    return commitSnapshot(this.#session, instanceUuid, snapshotId);
+  }
+
+  snapshotAbsence(instanceUuid: string, ours: (snapshot: SnapshotInfo) => boolean): Promise<Absence> {
+    return snapshotAbsence(this.#session, instanceUuid, ours);
+  }
+
+  listAllSnapshots(name: string): Promise<readonly { vmUuid: string; vmName: string; snapshot: SnapshotInfo }[]> {
+    return listAllSnapshots(this.#session, name);
+  }
+
+  async refusalOf(via: Transport['via'], instanceUuid: string, disk: DiskDescription): Promise<string | undefined> {
+    return via === 'datastore' ? datastoreRefusal(this.#session, instanceUuid, disk) : undefined;
+  }
+
+  openLease(_instanceUuid: string, snapshotId: string, disk: DiskDescription, notes: LeaseNotes): Promise<DiskExport> {
+    return openExportLease(this.#session, snapshotId, disk, notes);
+  }
+
+  openDatastore(instanceUuid: string, snapshotId: string, disk: DiskDescription): Promise<DiskExport> {
+    return openDatastoreDisk(this.#session, instanceUuid, snapshotId, disk, this.#caFile);
+  }
+
+  abortLease(leaseId: string): Promise<void> {
+    return abortLease(this.#session, leaseId);
+  }
+
+  findPlace(wanted: { folderPath: string; resourcePool: string; datastore: string }): Promise<RestorePlace> {
+    return findPlace(this.#session, wanted);
+  }
+
+  openImport(request: ImportRequest, notes: LeaseNotes, signal: AbortSignal): Promise<DiskImport> {
+    return openImportLease(this.#session, request, notes, signal);
+  }
+
+  makeDirectory(place: RestorePlace, directory: string): Promise<void> {
+    return makeDirectory(this.#session, place, directory);
+  }
+
+  uploadFile(place: RestorePlace, path: string, file: string): Promise<SourceProgram> {
+    return uploadProgram(this.#session, place, path, file, this.#caFile);
+  }
+
+  readText(place: Pick<RestorePlace, 'datacenter' | 'datastore'>, path: string): Promise<string | undefined> {
+    return readDatastoreText(this.#session, place, path);
+  }
+
+  createVm(request: ImportRequest, directory: string, signal: AbortSignal): Promise<{ moref: string; instanceUuid: string }> {
+    return createVm(this.#session, request, directory, signal);
+  }
+
+  deletePath(place: Pick<RestorePlace, 'datacenter' | 'datastore'>, path: string): Promise<void> {
+    return deletePath(this.#session, place, path);
+  }
+
+  listMarkedVms(): Promise<readonly MarkedVm[]> {
+    return listMarkedVms(this.#session);
+  }
+
+  unmarkVm(moref: string): Promise<void> {
+    return unmarkVm(this.#session, moref);
+  }
+
+  destroyVm(moref: string): Promise<void> {
+    return this.#vmTask(`destroy VM ${moref}`, moref, 'Destroy_Task');
+  }
+
+  renameVm(moref: string, name: string): Promise<void> {
+    return this.#vmTask(`rename VM ${moref} to "${name}"`, moref, 'Rename_Task', { newName: name.replace(/[%/\\]/g, encodeURIComponent) });
+  }
+
+  setIdentity(moref: string, identity: { instanceUuid: string; biosUuid: string }): Promise<void> {
+    const spec = { uuid: identity.biosUuid, instanceUuid: identity.instanceUuid };
+    return this.#vmTask(`give VM ${moref} its identity`, moref, 'ReconfigVM_Task', { spec });
+  }
+
+  powerOn(moref: string): Promise<void> {
+    return this.#vmTask(`power on VM ${moref}`, moref, 'PowerOnVM_Task');
+  }
+
+  async #vmTask(what: string, moref: string, method: string, parameters: Record<string, string | Record<string, string>> = {}): Promise<void> {
+    await runTask(this.#session, what, ref('VirtualMachine', moref), method, parameters, new AbortController().signal);
+  }
+}

@@ -1,0 +1,75 @@
+import type { ChildProcess } from 'node:child_process';
+import { createServer } from 'node:net';
+import { connectClient } from './client.js';
+import { prepareNamespace } from './namespace.js';
+import { tailOf, spawnTethered } from '../disks/program.js';
+import { until } from '../disks/until.js';
+
+export interface EmbeddedServer {
+  readonly process: ChildProcess;
+  readonly address: string;
+  readonly uiUrl: string;
+}
+
+export interface EmbeddedOptions {
+  readonly program: string;
+  /** Where its history lies; without it in memory. */
+  readonly databaseFile: string | undefined;
+  readonly namespace: string;
+  /** Ports to use again if they are free, so that an address stays what it was. */
+  readonly wishedPorts?: { readonly server: number; readonly ui: number };
+}
+
+/** Starts Temporal's development server and returns when it answers and the namespace is fit for us. */
+export async function startEmbeddedServer(options: EmbeddedOptions, signal: AbortSignal): Promise<EmbeddedServer> {
+  const port = await freePort(options.wishedPorts?.server ?? 7233);
+  const uiPort = await freePort(options.wishedPorts?.ui ?? 8233);
+  const child = spawnTethered(
+    options.program,
+    [
+      ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--ui-port', String(uiPort), '--namespace', options.namespace],
+      ...(options.databaseFile === undefined ? [] : ['--db-filename', options.databaseFile]),
+      // Without it every retry below a second takes a second.
+      ...['--dynamic-config-value', 'history.timerProcessorMaxTimeShift="50ms"', '--log-level', 'error'],
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  );
+  const tail = tailOf(child);
+  const address = `127.0.0.1:${port}`;
+  await until(async () => {
+    if (child.exitCode !== null) throw new Error(`the Temporal server ended with ${child.exitCode}: ${tail()}`);
+    const client = await connectClient({ address, namespace: options.namespace }).catch(() => undefined);
+    if (client === undefined) return false;
+    try {
+      await prepareNamespace(client, options.namespace);
+      return true;
+    } catch {
+      // A namespace that was just made is not known everywhere at once.
+      return false;
+    } finally {
+      await client.connection.close();
+    }
+  }, signal);
+  return { process: child, address, uiUrl: `http://127.0.0.1:${uiPort}` };
+}
+
+/** The wished port if it is free, else one that is. */
+async function freePort(wished: number): Promise<number> {
+  const tried = await listenOnce(wished);
+  return tried ?? (await listenOnce(0)) ?? wished;
+}
+
+function listenOnce(port: number): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => {
+      resolve(undefined);
+    });
+    server.listen(port, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => {
+        resolve(typeof address === 'object' ? address?.port : undefined);
+      });
+    });
+  });
+}

@@ -1,0 +1,50 @@
+import { WorkflowExecutionAlreadyStartedError, type Client, type WorkflowHandle } from '@temporalio/client';
+import { defineSearchAttributeKey } from '@temporalio/common';
+import { EverthawError } from '../domain/errors.js';
+import { SEARCH_ATTRIBUTES, vmWorkflowId, WORKFLOW_QUEUE } from '../domain/names.js';
+import type { BackupRequest, BackupResult, RestoreRequest, RestoreResult } from '../domain/runs.js';
+
+export function startBackup(client: Client, request: BackupRequest): Promise<WorkflowHandle<() => Promise<BackupResult>>> {
+  return start(client, 'backupVm', 'backup', request, `back up to ${request.directory}`);
+}
+
+export function startRestore(client: Client, request: RestoreRequest): Promise<WorkflowHandle<() => Promise<RestoreResult>>> {
+  return start(client, 'restoreVm', 'restore', request, `restore from ${request.directory}`);
+}
+
+/** Starts a run under its VM's id. @throws EverthawError VmInUse when one is living. */
+async function start<T>(
+  client: Client,
+  type: string,
+  kind: string,
+  request: BackupRequest | RestoreRequest,
+  details: string,
+): Promise<WorkflowHandle<() => Promise<T>>> {
+  const { vm } = request;
+  const workflowId = vmWorkflowId(vm.hostUuid, vm.instanceUuid);
+  try {
+    return await client.workflow.start(type, {
+      workflowId,
+      taskQueue: WORKFLOW_QUEUE,
+      args: [request],
+      workflowIdConflictPolicy: 'FAIL',
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+      staticSummary: `${kind} "${vm.name}"`,
+      staticDetails: details,
+      typedSearchAttributes: [
+        { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.vm, 'KEYWORD'), value: vm.name },
+        { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.kind, 'KEYWORD'), value: kind },
+        { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.state, 'KEYWORD'), value: 'running' },
+      ],
+    });
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    const living = await client.workflow.getHandle(workflowId).describe();
+    throw new EverthawError({
+      code: 'VmInUse',
+      what: `${kind} "${vm.name}"`,
+      why: `a run works on this VM: ${living.type} ${workflowId}, started ${living.startTime.toISOString()}`,
+      hint: 'wait for it (everthaw watch), or cancel it (everthaw cancel)',
+    });
+  }
+}

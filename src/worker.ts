@@ -1,0 +1,131 @@
+import { watch } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import type { Client } from '@temporalio/client';
+import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import { createActivities, type Activities } from './activities/index.js';
+import type { Dependencies } from './activities/dependencies.js';
+import { StepInterceptor } from './activities/interceptor.js';
+import { stateDirectories } from './config/directories.js';
+import type { Settings } from './config/settings.js';
+import { hostQueue, proxyQueue, WORKFLOW_QUEUE } from './domain/names.js';
+import { HoldingRecords } from './holdings/records.js';
+import { HostPool } from './hosts/hostPool.js';
+import { HostRegister } from './hosts/register.js';
+import { BUNDLE_FILE } from './temporal/bundle.js';
+import { clusterIdOf, connectClient, type TemporalAddress } from './temporal/client.js';
+
+/** Heartbeats reach the server this often: what a killed worker did since is done again. */
+const HEARTBEAT_THROTTLE_MS = 500;
+
+/** Steps of one proxy that may run at once: transfers share its network and its disks. */
+const CONCURRENT_STEPS = 16;
+
+interface Running {
+  readonly worker: Worker;
+  readonly ended: Promise<void>;
+}
+
+/** A worker: workflows, the steps of this proxy, and the steps of every host in its register. */
+export class EverthawWorker {
+  readonly #connection: NativeConnection;
+  readonly #client: Client;
+  readonly #register: HostRegister;
+  readonly #activities: Activities;
+  readonly #settings: Settings;
+  readonly #namespace: string;
+  readonly #workers = new Map<string, Promise<Running>>();
+
+  private constructor(connection: NativeConnection, client: Client, settings: Settings, namespace: string, dependencies: Dependencies) {
+    this.#connection = connection;
+    this.#client = client;
+    this.#settings = settings;
+    this.#namespace = namespace;
+    this.#register = dependencies.register;
+    this.#activities = createActivities(dependencies);
+  }
+
+  static async create(temporal: TemporalAddress, settings: Settings): Promise<EverthawWorker> {
+    const directories = stateDirectories(settings);
+    await mkdir(directories.hosts, { recursive: true, mode: 0o700 });
+    const connection = await NativeConnection.connect({ address: temporal.address });
+    const client = await connectClient(temporal);
+    const register = new HostRegister(directories.hosts);
+    return new EverthawWorker(connection, client, settings, temporal.namespace, {
+      register,
+      hosts: new HostPool(register, directories.sessions),
+      records: new HoldingRecords(directories.holdings),
+      proxy: settings.proxy,
+      identity: {
+        cluster: await clusterIdOf(client),
+        namespace: temporal.namespace,
+        machineId: await firstLine('/etc/machine-id'),
+        bootId: await firstLine('/proc/sys/kernel/random/boot_id'),
+      },
+      version: settings.version,
+    });
+  }
+
+  /** Serves until `signal` is aborted, then lets running steps end their attempt. */
+  async run(signal: AbortSignal, ready: () => void): Promise<void> {
+    await this.#serve(WORKFLOW_QUEUE, {
+      workflowBundle: { codePath: BUNDLE_FILE },
+      stickyQueueScheduleToStartTimeout: '2s',
+      maxCachedWorkflows: 100,
+    });
+    await this.#serveSteps(proxyQueue(this.#settings.proxy));
+    const watcher = watch(this.#register.directory, () => void this.#serveHosts());
+    await this.#serveHosts();
+    ready();
+    await new Promise<void>((resolve) => {
+      signal.addEventListener('abort', () => {
+        resolve();
+      });
+    });
+    watcher.close();
+    const running = await Promise.all(this.#workers.values());
+    for (const { worker } of running) worker.shutdown();
+    await Promise.all(running.map(({ ended }) => ended));
+    await this.#client.connection.close();
+    await this.#connection.close();
+  }
+
+  /** A host that comes into the register is served at once; one that leaves it keeps its idle worker. */
+  async #serveHosts(): Promise<void> {
+    for (const { uuid } of await this.#register.list()) await this.#serveSteps(hostQueue(uuid));
+  }
+
+  #serveSteps(queue: string): Promise<void> {
+    return this.#serve(queue, {
+      activities: this.#activities,
+      interceptors: { activity: [() => ({ inbound: new StepInterceptor() })] },
+      maxConcurrentActivityTaskExecutions: CONCURRENT_STEPS,
+      maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
+      defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
+      shutdownGraceTime: '1s',
+    });
+  }
+
+  async #serve(queue: string, options: Partial<WorkerOptions>): Promise<void> {
+    let running = this.#workers.get(queue);
+    if (running === undefined) {
+      running = this.#start(queue, options);
+      this.#workers.set(queue, running);
+    }
+    await running;
+  }
+
+  async #start(taskQueue: string, options: Partial<WorkerOptions>): Promise<Running> {
+    const worker = await Worker.create({
+      connection: this.#connection,
+      namespace: this.#namespace,
+      taskQueue,
+      identity: `${this.#settings.proxy} (${process.pid})`,
+      ...options,
+    });
+    return { worker, ended: worker.run() };
+  }
+}
+
+async function firstLine(file: string): Promise<string> {
+  return (await readFile(file, 'utf8').catch(() => '')).trim();
+}

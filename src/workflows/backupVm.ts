@@ -1,0 +1,114 @@
+import { ApplicationFailure, CancellationScope, isCancellation, workflowInfo } from '@temporalio/workflow';
+import { formatBytes, formatDuration } from '../domain/format.js';
+import { HOLDING_OF_TRANSPORT, type RunRef } from '../domain/holding.js';
+import { partialName } from '../domain/names.js';
+import type { BackupRequest, BackupResult, DiskResult, SnapshotResult, Step } from '../domain/runs.js';
+import { formatTransport } from '../domain/transport.js';
+import type { DiskDescription } from '../domain/vm.js';
+import { Debts } from './debts.js';
+import { RunReport } from './runReport.js';
+import { settleHost } from './settleHost.js';
+import { movingOnProxy, onHost, onProxy } from './steps.js';
+
+/**
+ * One VM's image-level backup (F1): preflight, freeze scripts, snapshot, transfer of every disk, catalog and manifest,
+ * removal of the snapshot. Whatever it took is let go again, however it ends.
+ */
+export async function backupVm(request: BackupRequest): Promise<BackupResult> {
+  const { workflowId, firstExecutionRunId } = workflowInfo();
+  const run = { workflowId, runId: firstExecutionRunId };
+  const report = new RunReport(`Backup of "${request.vm.name}"`);
+  const debts = new Debts();
+  try {
+    const result = await backup(request, run, debts, report);
+    await debts.settle();
+    report.end('succeeded');
+    return result;
+  } catch (error) {
+    report.enter('letting go');
+    await debts.settle();
+    report.endWith(error);
+    throw error;
+  } finally {
+    await settleHost(request.vm, request.proxy);
+  }
+}
+
+async function backup(request: BackupRequest, run: RunRef, debts: Debts, report: RunReport): Promise<BackupResult> {
+  const { vm, proxy, transport, directory, retries } = request;
+  const step: Step = { run, vm, proxy, retries };
+  const startedAt = Date.now();
+
+  debts.owe({ kind: 'loginSession', run, vm, proxy });
+  report.enter('preflight');
+  const preflight = await onProxy(proxy).preflight({ ...step, request });
+
+  report.enter('snapshot');
+  const freezing = { ...step, quiesce: request.quiesce, toolsRunning: preflight.toolsRunning };
+  const scripts = await onHost(vm.hostUuid).freezeScript(freezing);
+  report.note(`freeze scripts: ${scripts.ranBy} (${scripts.note})`);
+  debts.owe({ kind: 'snapshot', run, vm });
+  const snapshot = await onHost(vm.hostUuid).snapshot(freezing);
+  const snapshotAt = Date.now();
+  report.note(`snapshot ${snapshot.id}, ${snapshot.consistency}-consistent`);
+
+  debts.owe({ kind: 'partialDirectory', run, vm, proxy, directory: partialName(directory, run.runId) });
+  debts.owe({ kind: HOLDING_OF_TRANSPORT[transport.via], run, vm, proxy });
+  const { disks, warnings } = await withinAge(request, () => moveDisks(request, step, snapshot, preflight.disks, report));
+
+  report.enter('removing the snapshot');
+  await debts.letGo('snapshot');
+  const endedAt = Date.now();
+  report.note(`${formatDuration(endedAt - snapshotAt)} in snapshot`);
+  return {
+    state: 'succeeded',
+    directory,
+    consistency: snapshot.consistency,
+    pointInTime: snapshot.takenAt,
+    disks: disks.map(({ disk, files, bytes, durationMs, transport: used }) => ({
+      label: disk.label,
+      bytes,
+      bytesPerSecond: Math.round((bytes * 1000) / Math.max(1, durationMs)),
+      transport: formatTransport(used),
+      sha256: files.find(({ role }) => role === 'disk')?.sha256 ?? '',
+    })),
+    frozenAtMostMs: snapshot.frozenAtMostMs,
+    inSnapshotMs: endedAt - snapshotAt,
+    durationMs: endedAt - startedAt,
+    warnings: [...preflight.warnings, ...snapshot.warnings, ...warnings],
+  };
+}
+
+async function moveDisks(
+  request: BackupRequest,
+  step: Step,
+  snapshot: SnapshotResult,
+  wanted: readonly DiskDescription[],
+  report: RunReport,
+): Promise<{ disks: readonly DiskResult[]; warnings: readonly string[] }> {
+  const { proxy, transport, directory } = request;
+  const disks: DiskResult[] = [];
+  for (const disk of wanted) {
+    report.enter(`transfer of disk ${disk.label}`);
+    const result = await movingOnProxy(proxy, `disk ${disk.label}`).transfer({ ...step, snapshotId: snapshot.id, disk, transport, directory });
+    report.note(`disk ${disk.label}: ${formatBytes(result.bytes)} in ${formatDuration(result.durationMs)} by ${formatTransport(transport)}`);
+    disks.push(result);
+  }
+  report.enter('catalog');
+  const { warnings } = await onProxy(proxy).writeCatalog({ ...step, directory, snapshot, disks, transport });
+  return { disks, warnings };
+}
+
+/** Gives up when the snapshot gets too old: a datastore that fills up stops VMs, a missing backup does not. */
+async function withinAge<T>({ vm, maximumSnapshotAgeMs }: BackupRequest, work: () => Promise<T>): Promise<T> {
+  const scope = new CancellationScope({ timeout: maximumSnapshotAgeMs, cancellable: true });
+  try {
+    return await scope.run(work);
+  } catch (error) {
+    if (!isCancellation(error) || CancellationScope.current().consideredCancelled) throw error;
+    throw ApplicationFailure.nonRetryable(
+      `back up "${vm.name}": the snapshot reached its maximum age of ${formatDuration(maximumSnapshotAgeMs)}, so the run gave up and removed it. Hint: find out what made it slow, or raise the maximum snapshot age`,
+      'SnapshotTooOld',
+    );
+  }
+}

@@ -1,0 +1,3 @@
+/** Everything that runs as a workflow. */
+export { backupVm } from './backupVm.js';
+export { restoreVm } from './restoreVm.js';

@@ -1,0 +1,43 @@
+import { defineQuery, isCancellation, setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
+import { defineSearchAttributeKey } from '@temporalio/common/lib/search-attributes.js';
+import { PHASE_QUERY, SEARCH_ATTRIBUTES } from '../domain/names.js';
+
+const phaseQuery = defineQuery<string>(PHASE_QUERY);
+
+const STATE = defineSearchAttributeKey(SEARCH_ATTRIBUTES.state, 'KEYWORD');
+
+/** What a run shows of itself: its phase in the UI and by query, its state as a search attribute. */
+export class RunReport {
+  readonly #title: string;
+  readonly #done: string[] = [];
+  #phase = 'starting';
+
+  constructor(title: string) {
+    this.#title = title;
+    setHandler(phaseQuery, () => this.#phase);
+  }
+
+  enter(phase: string): void {
+    this.#phase = phase;
+    this.#show();
+  }
+
+  /** Adds a line to what the run's page tells. */
+  note(line: string): void {
+    this.#done.push(line);
+    this.#show();
+  }
+
+  end(state: 'succeeded' | 'failed' | 'cancelled'): void {
+    this.enter(state);
+    upsertSearchAttributes([{ key: STATE, value: state }]);
+  }
+
+  endWith(error: unknown): void {
+    this.end(isCancellation(error) ? 'cancelled' : 'failed');
+  }
+
+  #show(): void {
+    setCurrentDetails([`## ${this.#title}`, `**${this.#phase}**`, ...this.#done.map((line) => `- ${line}`)].join('\n\n'));
+  }
+}
