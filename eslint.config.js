@@ -42,14 +42,19 @@ export default tseslint.config(
         {
           object: 'process',
           property: 'env',
-          message: 'src/config is the only reader of the environment: a setting has one place where it is read.',
+          message:
+            'src/config is the only reader of the environment: a setting has one place where it is read.',
         },
       ],
     },
   },
   mayNotImport(
     ['src/domain/**'],
-    ['\\.\\./(cli|config|workflows|activities|holdings|hosts|disks|destinations|temporal)/', '^@temporalio/', '^node:'],
+    [
+      '\\.\\./(cli|config|workflows|activities|holdings|hosts|disks|destinations|temporal)/',
+      '^@temporalio/',
+      '^node:',
+    ],
     'domain is pure: it runs inside workflows and in every other layer.',
   ),
   mayNotImport(

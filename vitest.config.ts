@@ -11,6 +11,8 @@ export default defineConfig({
     // Two cores: the lab, the Temporal server and a worker share them already.
     maxWorkers: 1,
     fileParallelism: false,
-    reporters: process.env['CI'] ? ['default', ['json', { outputFile: 'dist/test-results.json' }]] : ['default'],
+    reporters: process.env['CI']
+      ? ['default', ['json', { outputFile: 'dist/test-results.json' }]]
+      : ['default'],
   },
 });

@@ -35,7 +35,13 @@ export class EverthawWorker {
   readonly #namespace: string;
   readonly #workers = new Map<string, Promise<Running>>();
 
-  private constructor(connection: NativeConnection, client: Client, settings: Settings, namespace: string, dependencies: Dependencies) {
+  private constructor(
+    connection: NativeConnection,
+    client: Client,
+    settings: Settings,
+    namespace: string,
+    dependencies: Dependencies,
+  ) {
     this.#connection = connection;
     this.#client = client;
     this.#settings = settings;
@@ -73,7 +79,7 @@ export class EverthawWorker {
       maxCachedWorkflows: 100,
     });
     await this.#serveSteps(proxyQueue(this.#settings.proxy));
-    const watcher = watch(this.#register.directory, () => void this.#serveHosts());
+    const watcher = watch(this.#register.directory, { recursive: true }, () => void this.#serveHosts());
     await this.#serveHosts();
     ready();
     await new Promise<void>((resolve) => {

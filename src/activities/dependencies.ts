@@ -8,7 +8,12 @@ import type { HostRegister } from '../hosts/register.js';
 export interface Dependencies extends ReleaseTools {
   readonly register: HostRegister;
   /** Who this worker is, for owner records. */
-  readonly identity: { readonly cluster: string; readonly namespace: string; readonly machineId: string; readonly bootId: string };
+  readonly identity: {
+    readonly cluster: string;
+    readonly namespace: string;
+    readonly machineId: string;
+    readonly bootId: string;
+  };
   readonly version: string;
 }
 

@@ -14,7 +14,10 @@ const BEAT_MS = 1000;
  * before that it waits BACKOFF_TIME. A clean-up step goes on until absence was observed.
  */
 export class StepInterceptor implements ActivityInboundCallsInterceptor {
-  async execute(input: ActivityExecuteInput, next: Next<ActivityInboundCallsInterceptor, 'execute'>): Promise<unknown> {
+  async execute(
+    input: ActivityExecuteInput,
+    next: Next<ActivityInboundCallsInterceptor, 'execute'>,
+  ): Promise<unknown> {
     const { retries } = input.args[0] as Step | CleanupStep;
     return withPulse(async (pulse) => {
       pulse.beat();
@@ -34,9 +37,17 @@ export class StepInterceptor implements ActivityInboundCallsInterceptor {
   }
 }
 
-function failureOf(error: unknown, retries: Step['retries'] | CleanupStep['retries'], pulse: PulseKeeper): ApplicationFailure {
+function failureOf(
+  error: unknown,
+  retries: Step['retries'] | CleanupStep['retries'],
+  pulse: PulseKeeper,
+): ApplicationFailure {
   const ours = error instanceof EverthawError ? error : unexpected(error);
-  const common = { message: ours.message, type: ours.code, details: [{ what: ours.what, why: ours.why, hint: ours.hint }] };
+  const common = {
+    message: ours.message,
+    type: ours.code,
+    details: [{ what: ours.what, why: ours.why, hint: ours.hint }],
+  };
   if (retries === 'until gone') return ApplicationFailure.create({ ...common, nonRetryable: false });
   if (ours.retry === 'final' || pulse.fail() > retries.maximumRetries) {
     return ApplicationFailure.create({ ...common, nonRetryable: true });

@@ -33,9 +33,15 @@ export function createPreflight(dependencies: Dependencies) {
         });
       }
     }
-    const resumed = (await restorePointOf(request.directory))?.runId === run.runId || (await exists(partialName(request.directory, run.runId)));
+    const resumed =
+      (await restorePointOf(request.directory))?.runId === run.runId ||
+      (await exists(partialName(request.directory, run.runId)));
     if (!resumed) await checkDestination(request.directory);
-    return { disks: vm.disks, toolsRunning: vm.toolsRunning, warnings: await checkRoom(vm, request.directory) };
+    return {
+      disks: vm.disks,
+      toolsRunning: vm.toolsRunning,
+      warnings: await checkRoom(vm, request.directory),
+    };
   };
 }
 
@@ -50,12 +56,19 @@ function refuseDisks(vm: VmDescription): void {
     });
   }
   if (vm.disks.length === 0) {
-    throw new EverthawError({ code: 'DiskNotSupported', what: `back up "${vm.name}"`, why: 'it has no disks', hint: 'nothing is to be done for it' });
+    throw new EverthawError({
+      code: 'DiskNotSupported',
+      what: `back up "${vm.name}"`,
+      why: 'it has no disks',
+      hint: 'nothing is to be done for it',
+    });
   }
 }
 
 function refuseForeignSnapshot(vm: VmDescription, runId: string): void {
-  const there = vm.snapshots.find(({ name, description }) => name === SNAPSHOT_NAME && parseOwner(description)?.runId !== runId);
+  const there = vm.snapshots.find(
+    ({ name, description }) => name === SNAPSHOT_NAME && parseOwner(description)?.runId !== runId,
+  );
   if (there === undefined) return;
   const owner = parseOwner(there.description);
   throw new EverthawError({
@@ -89,5 +102,7 @@ async function checkRoom(vm: VmDescription, directory: string): Promise<readonly
       hint: 'free room there, or name another destination',
     });
   }
-  return [`the destination has ${free} bytes left, fewer than the disks’ capacity of ${capacity}: it may fill up`];
+  return [
+    `the destination has ${free} bytes left, fewer than the disks’ capacity of ${capacity}: it may fill up`,
+  ];
 }

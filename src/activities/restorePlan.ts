@@ -14,7 +14,11 @@ export function createPlanRestore(dependencies: Dependencies) {
     const host = await hostOf(dependencies, input);
     const manifest = await readManifest(request.directory);
     const datastore = /^\[([^\]]+)\]/.exec(manifest.disks[0]?.originalPath ?? '')?.[1] ?? '';
-    const place = await host.findPlace({ folderPath: manifest.vm.folderPath, resourcePool: manifest.vm.resourcePool, datastore });
+    const place = await host.findPlace({
+      folderPath: manifest.vm.folderPath,
+      resourcePool: manifest.vm.resourcePool,
+      datastore,
+    });
     const existing = await host.findVms({ kind: 'name', value: request.vm.name });
     const [vm] = existing;
     if (vm === undefined) return { place, warnings: [] };

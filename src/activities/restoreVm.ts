@@ -44,8 +44,17 @@ export function createImportVm(dependencies: Dependencies) {
     await letGo({ kind: 'halfRestoredVm', run, vm, finalName: vm.name }, dependencies);
     const host = await hostOf(dependencies, input);
     const manifest = await readManifest(request.directory);
-    const notes = leaseNotes('importLease', dependencies.records, await ownerOf(dependencies, input), vm.name);
-    const opened = await host.openImport(await importRequest(dependencies, input, manifest), notes, cancellationSignal());
+    const notes = leaseNotes(
+      'importLease',
+      dependencies.records,
+      await ownerOf(dependencies, input),
+      vm.name,
+    );
+    const opened = await host.openImport(
+      await importRequest(dependencies, input, manifest),
+      notes,
+      cancellationSignal(),
+    );
     const files = diskFiles(manifest);
     const total = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     let bytes = 0;
@@ -71,16 +80,24 @@ export function createUploadDisks(dependencies: Dependencies) {
     const manifest = await readManifest(request.directory);
     const owner = await ownerOf(dependencies, input);
     await letGo({ kind: 'uploadedFile', run, vm, directory: uploadDirectory, ...place }, dependencies);
-    await dependencies.records.write('uploadedFile', { owner, vmName: vm.name, id: [place.datacenter, place.datastore, uploadDirectory].join('\n') });
+    await dependencies.records.write('uploadedFile', {
+      owner,
+      vmName: vm.name,
+      id: [place.datacenter, place.datastore, uploadDirectory].join('\n'),
+    });
     await host.makeDirectory(place, uploadDirectory);
     await uploadText(host, place, `${uploadDirectory}/${UPLOAD_OWNER_FILE}`, formatOwner(owner));
     const files = manifest.files.filter(({ role }) => role === 'disk' || role === 'descriptor');
     const totalBytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     let bytes = 0;
     for (const file of files) {
-      const program = await host.uploadFile(place, `${uploadDirectory}/${file.path}`, join(request.directory, file.path));
+      const program = await host.uploadFile(
+        place,
+        `${uploadDirectory}/${file.path}`,
+        join(request.directory, file.path),
+      );
       await keptAlive(
-        async () => void (await host.now()),
+        () => host.now(),
         (signal) => runProgram(program, signal),
       );
       bytes += file.sizeBytes;
@@ -98,7 +115,11 @@ export function createCreateVm(dependencies: Dependencies) {
     const earlier = (await host.listMarkedVms()).find(({ mark }) => parseOwner(mark)?.runId === run.runId);
     if (earlier !== undefined) return { moref: earlier.moref };
     const manifest = await readManifest(input.request.directory);
-    return host.createVm(await importRequest(dependencies, input, manifest), input.uploadDirectory, cancellationSignal());
+    return host.createVm(
+      await importRequest(dependencies, input, manifest),
+      input.uploadDirectory,
+      cancellationSignal(),
+    );
   };
 }
 
@@ -107,7 +128,9 @@ export function createCreateVm(dependencies: Dependencies) {
  * destroyed only after that. Every step looks first, so that it can be repeated from any point.
  */
 export function createFinishRestore(dependencies: Dependencies) {
-  return async function finishRestore(input: FinishInput): Promise<{ readonly instanceUuid: string; readonly warnings: readonly string[] }> {
+  return async function finishRestore(
+    input: FinishInput,
+  ): Promise<{ readonly instanceUuid: string; readonly warnings: readonly string[] }> {
     const { request, plan, made, run, vm } = input;
     const host = await hostOf(dependencies, input);
     const manifest = await readManifest(request.directory);
@@ -115,7 +138,8 @@ export function createFinishRestore(dependencies: Dependencies) {
     if (await isMarked(host, made.moref)) {
       await moveAside(host, plan, vm.name, aside);
       await host.renameVm(made.moref, vm.name);
-      if (input.uploadDirectory !== undefined) await host.deletePath(plan.place, `${input.uploadDirectory}/${UPLOAD_OWNER_FILE}`);
+      if (input.uploadDirectory !== undefined)
+        await host.deletePath(plan.place, `${input.uploadDirectory}/${UPLOAD_OWNER_FILE}`);
       await host.unmarkVm(made.moref);
     }
     for (const old of await host.findVms({ kind: 'name', value: aside })) await host.destroyVm(old.moref);
@@ -143,12 +167,19 @@ async function moveAside(host: Host, plan: RestorePlan, name: string, aside: str
 }
 
 /** The original's identity, where nobody else has it: a copy beside its original keeps its own. */
-async function takeIdentity(host: Host, moref: string, manifest: Manifest, wantedUuid: string): Promise<readonly string[]> {
+async function takeIdentity(
+  host: Host,
+  moref: string,
+  manifest: Manifest,
+  wantedUuid: string,
+): Promise<readonly string[]> {
   const { instanceUuid, biosUuid } = manifest.vm;
   if (wantedUuid !== instanceUuid) return [];
   const [holder] = await host.findVms({ kind: 'uuid', value: biosUuid });
   if (holder !== undefined && holder.moref !== moref) {
-    return [`BIOS uuid ${biosUuid} belongs to "${holder.name}" (${holder.moref}): the restored VM has a new identity`];
+    return [
+      `BIOS uuid ${biosUuid} belongs to "${holder.name}" (${holder.moref}): the restored VM has a new identity`,
+    ];
   }
   if (holder?.instanceUuid !== instanceUuid) await host.setIdentity(moref, { instanceUuid, biosUuid });
   return [];
@@ -163,7 +194,11 @@ async function isMarked(host: Host, moref: string): Promise<boolean> {
   return (await host.listMarkedVms()).some((vm) => vm.moref === moref);
 }
 
-async function importRequest(dependencies: Dependencies, input: ImportInput, manifest: Manifest): Promise<ImportRequest> {
+async function importRequest(
+  dependencies: Dependencies,
+  input: ImportInput,
+  manifest: Manifest,
+): Promise<ImportRequest> {
   return {
     name: restoringName(input.vm.name, input.run.runId),
     configuration: manifest.vm.configuration,
@@ -174,7 +209,10 @@ async function importRequest(dependencies: Dependencies, input: ImportInput, man
 }
 
 function diskFiles(manifest: Manifest): ImportRequest['disks'] {
-  return manifest.disks.map((disk) => ({ disk, sizeBytes: manifest.files.find(({ path }) => path === disk.file)?.sizeBytes ?? 0 }));
+  return manifest.disks.map((disk) => ({
+    disk,
+    sizeBytes: manifest.files.find(({ path }) => path === disk.file)?.sizeBytes ?? 0,
+  }));
 }
 
 async function uploadText(host: Host, place: RestorePlace, path: string, text: string): Promise<void> {

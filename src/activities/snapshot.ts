@@ -16,10 +16,14 @@ export interface SnapshotInput extends Step {
 export function createFreezeScript(dependencies: Dependencies) {
   return async function freezeScript(input: SnapshotInput): Promise<FreezeScriptResult> {
     const host = await hostOf(dependencies, input);
-    if (input.quiesce === 'none') return { ranBy: 'nobody', note: 'quiescing is switched off for this backup' };
+    if (input.quiesce === 'none')
+      return { ranBy: 'nobody', note: 'quiescing is switched off for this backup' };
     if (!input.toolsRunning) return { ranBy: 'nobody', note: 'no guest tools run in the VM' };
     const ranBy = host.freezeScriptsRunBy ?? 'nobody';
-    return { ranBy, note: 'pre-freeze and post-thaw scripts, where the guest has them, run as part of the snapshot' };
+    return {
+      ranBy,
+      note: 'pre-freeze and post-thaw scripts, where the guest has them, run as part of the snapshot',
+    };
   };
 }
 
@@ -29,7 +33,10 @@ export function createSnapshot(dependencies: Dependencies) {
     const host = await hostOf(dependencies, input);
     const quiesce = input.quiesce !== 'none' && input.toolsRunning;
     const earlier = (await ours(host, input)).at(0);
-    if (earlier !== undefined) return describe(earlier, wasQuiesced(earlier), 0, ['the snapshot was taken by an attempt that was cut off: how long it froze the guest is not known']);
+    if (earlier !== undefined)
+      return describe(earlier, wasQuiesced(earlier), 0, [
+        'the snapshot was taken by an attempt that was cut off: how long it froze the guest is not known',
+      ]);
     const warnings: string[] = [];
     const taken = await take(host, input, quiesce).catch(async (error: unknown) => {
       if (input.quiesce !== 'preferred' || !isErrorWithCode(error, 'QuiesceFailed')) throw error;
@@ -41,7 +48,11 @@ export function createSnapshot(dependencies: Dependencies) {
 
     async function take(on: Host, step: SnapshotInput, quiesced: boolean): Promise<SnapshotTaken> {
       const description = `${formatOwner(await ownerOf(dependencies, step))}\nquiesced:${String(quiesced)}`;
-      return on.takeSnapshot(step.vm.instanceUuid, { name: SNAPSHOT_NAME, description, quiesce: quiesced }, cancellationSignal());
+      return on.takeSnapshot(
+        step.vm.instanceUuid,
+        { name: SNAPSHOT_NAME, description, quiesce: quiesced },
+        cancellationSignal(),
+      );
     }
   };
 }
@@ -49,7 +60,9 @@ export function createSnapshot(dependencies: Dependencies) {
 /** Ends the run where another backup's snapshot was there first: two runs on one VM, over two servers, do not mix. */
 async function yieldToOlder(host: Host, input: Step, mine: SnapshotInfo): Promise<void> {
   const all = await host.listSnapshots(input.vm.instanceUuid);
-  const older = all.find((other) => other.name === SNAPSHOT_NAME && other.id !== mine.id && other.createdAt <= mine.createdAt);
+  const older = all.find(
+    (other) => other.name === SNAPSHOT_NAME && other.id !== mine.id && other.createdAt <= mine.createdAt,
+  );
   if (older === undefined) return;
   throw new EverthawError({
     code: 'SnapshotForeign',
@@ -61,13 +74,26 @@ async function yieldToOlder(host: Host, input: Step, mine: SnapshotInfo): Promis
 
 async function ours(host: Host, input: Step): Promise<readonly SnapshotInfo[]> {
   const all = await host.listSnapshots(input.vm.instanceUuid);
-  return all.filter(({ name, description }) => name === SNAPSHOT_NAME && parseOwner(description)?.runId === input.run.runId);
+  return all.filter(
+    ({ name, description }) => name === SNAPSHOT_NAME && parseOwner(description)?.runId === input.run.runId,
+  );
 }
 
 function wasQuiesced(snapshot: SnapshotInfo): boolean {
   return snapshot.description.endsWith('quiesced:true');
 }
 
-function describe(snapshot: SnapshotInfo, quiesced: boolean, frozenAtMostMs: number, warnings: readonly string[]): SnapshotResult {
-  return { id: snapshot.id, takenAt: snapshot.createdAt, consistency: quiesced ? 'filesystem' : 'crash', frozenAtMostMs, warnings };
+function describe(
+  snapshot: SnapshotInfo,
+  quiesced: boolean,
+  frozenAtMostMs: number,
+  warnings: readonly string[],
+): SnapshotResult {
+  return {
+    id: snapshot.id,
+    takenAt: snapshot.createdAt,
+    consistency: quiesced ? 'filesystem' : 'crash',
+    frozenAtMostMs,
+    warnings,
+  };
 }

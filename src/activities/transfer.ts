@@ -46,7 +46,11 @@ export function createTransfer(dependencies: Dependencies) {
 }
 
 /** A lease is a stream of the whole disk in the form it is kept in: what an earlier attempt got is of no use. */
-async function transferLease(dependencies: Dependencies, input: TransferInput, partial: string): Promise<DiskResult> {
+async function transferLease(
+  dependencies: Dependencies,
+  input: TransferInput,
+  partial: string,
+): Promise<DiskResult> {
   const { disk, vm } = input;
   const started = Date.now();
   const name = diskFileName(disk.label);
@@ -68,7 +72,13 @@ async function transferLease(dependencies: Dependencies, input: TransferInput, p
   await opened.finish(copied.sizeBytes);
   await dependencies.records.remove('exportLease', input.run);
   return {
-    disk: { label: disk.label, capacityBytes: disk.capacityBytes, file: name, format: 'vmdk-stream-optimized', originalPath: disk.path },
+    disk: {
+      label: disk.label,
+      capacityBytes: disk.capacityBytes,
+      file: name,
+      format: 'vmdk-stream-optimized',
+      originalPath: disk.path,
+    },
     files: [{ path: name, role: 'disk', ...copied }],
     bytes: copied.sizeBytes,
     durationMs: Date.now() - started,
@@ -78,7 +88,11 @@ async function transferLease(dependencies: Dependencies, input: TransferInput, p
 }
 
 /** Random access: a copy goes on behind the last bytes that are known to be on the disk. */
-async function transferDatastore(dependencies: Dependencies, input: TransferInput, partial: string): Promise<DiskResult> {
+async function transferDatastore(
+  dependencies: Dependencies,
+  input: TransferInput,
+  partial: string,
+): Promise<DiskResult> {
   const { disk, vm, run } = input;
   const started = Date.now();
   const host = await hostOf(dependencies, input);
@@ -88,19 +102,27 @@ async function transferDatastore(dependencies: Dependencies, input: TransferInpu
   const offsetBytes = checkpoint?.file === flat ? checkpoint.durableBytes : 0;
   const directory = dependencies.records.directoryOf('nbdServer', run);
   await stopNbdServer(directory);
-  await dependencies.records.write('nbdServer', { owner: await ownerOf(dependencies, input), vmName: vm.name });
+  await dependencies.records.write('nbdServer', {
+    owner: await ownerOf(dependencies, input),
+    vmName: vm.name,
+  });
   const opened = await host.openDatastore(vm.instanceUuid, input.snapshotId, disk);
   if (opened.kind !== 'url') throw wrongExport(disk);
   if (opened.sizeBytes !== disk.capacityBytes) throw wrongExport(disk);
   const { cookie, caFile } = opened.access;
   const what = `disk ${disk.label} of "${vm.name}"`;
-  const server = await startNbdServer({ url: opened.url, cookie, caFile, offsetBytes, what }, directory, cancellationSignal());
+  const server = await startNbdServer(
+    { url: opened.url, cookie, caFile, offsetBytes, what },
+    directory,
+    cancellationSignal(),
+  );
   let copied: Copied;
   try {
     // A long read is no sign of life to the session that pays for it: asking the time is.
     copied = await keptAlive(
-      async () => void (await host.now()),
-      (signal) => copy({ source: nbdRead(server.socket, what), file, offsetBytes, sparse: true }, disk, signal, flat),
+      () => host.now(),
+      (signal) =>
+        copy({ source: nbdRead(server.socket, what), file, offsetBytes, sparse: true }, disk, signal, flat),
     );
   } finally {
     await server.stop();
@@ -111,7 +133,13 @@ async function transferDatastore(dependencies: Dependencies, input: TransferInpu
   await writeFile(join(partial, name), formatDescriptor(flat, disk.capacityBytes));
   const descriptor = await hashFile(join(partial, name), () => undefined, cancellationSignal());
   return {
-    disk: { label: disk.label, capacityBytes: disk.capacityBytes, file: name, format: 'vmdk-flat', originalPath: disk.path },
+    disk: {
+      label: disk.label,
+      capacityBytes: disk.capacityBytes,
+      file: name,
+      format: 'vmdk-flat',
+      originalPath: disk.path,
+    },
     files: [
       { path: name, role: 'descriptor', ...descriptor },
       { path: flat, role: 'disk', ...copied },
@@ -124,7 +152,12 @@ async function transferDatastore(dependencies: Dependencies, input: TransferInpu
 }
 
 /** Copies and tells how far it is; with a checkpoint's name, also from where a later attempt may go on. */
-async function copy(order: CopyOrder, disk: DiskDescription, signal: AbortSignal, checkpoint?: string): Promise<Copied> {
+async function copy(
+  order: CopyOrder,
+  disk: DiskDescription,
+  signal: AbortSignal,
+  checkpoint?: string,
+): Promise<Copied> {
   const keeper = pulse();
   return copyToFile(
     order,

@@ -23,7 +23,8 @@ export function createVerifyBackup() {
         },
         cancellationSignal(),
       ).catch((error: unknown) => {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw damaged(input.directory, `${file.path} is missing`);
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+          throw damaged(input.directory, `${file.path} is missing`);
         throw error;
       });
       if (found.sha256 !== file.sha256) {

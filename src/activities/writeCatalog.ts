@@ -34,8 +34,15 @@ export function createWriteCatalog(dependencies: Dependencies) {
     const vm = await host.describeVm(input.vm.instanceUuid);
     const { files, warnings } = await copyVmFiles(host, vm, partial);
     await writeFile(join(partial, CATALOG_FILE), formatCatalog(catalogOf(vm, input)));
-    files.push({ path: CATALOG_FILE, role: 'catalog', ...(await hashFile(join(partial, CATALOG_FILE), () => undefined, cancellationSignal())) });
-    await writeFile(join(partial, MANIFEST_FILE), `${JSON.stringify(manifestOf(dependencies, host, vm, input, files), undefined, 2)}\n`);
+    files.push({
+      path: CATALOG_FILE,
+      role: 'catalog',
+      ...(await hashFile(join(partial, CATALOG_FILE), () => undefined, cancellationSignal())),
+    });
+    await writeFile(
+      join(partial, MANIFEST_FILE),
+      `${JSON.stringify(manifestOf(dependencies, host, vm, input, files), undefined, 2)}\n`,
+    );
     await commitPartial(partial, directory);
     return { warnings };
   };
@@ -47,14 +54,27 @@ export async function restorePointOf(directory: string): Promise<Manifest | unde
 }
 
 /** Configuration, NVRAM, logs and memory; a log that is being written is worth a warning, not the backup. */
-async function copyVmFiles(host: Host, vm: VmDescription, partial: string): Promise<{ files: ManifestFile[]; warnings: string[] }> {
+async function copyVmFiles(
+  host: Host,
+  vm: VmDescription,
+  partial: string,
+): Promise<{ files: ManifestFile[]; warnings: string[] }> {
   const files: ManifestFile[] = [];
   const warnings: string[] = [];
   for (const file of await wantedFiles(host, vm)) {
     const name = basename(file.path.replace(/^\[[^\]]*\]\s*/, ''));
     try {
-      const order = { source: await host.download(file, vm.instanceUuid), file: join(partial, name), offsetBytes: 0, sparse: false };
-      files.push({ path: name, role: file.role, ...(await copyToFile(order, () => undefined, cancellationSignal())) });
+      const order = {
+        source: await host.download(file, vm.instanceUuid),
+        file: join(partial, name),
+        offsetBytes: 0,
+        sparse: false,
+      };
+      files.push({
+        path: name,
+        role: file.role,
+        ...(await copyToFile(order, () => undefined, cancellationSignal())),
+      });
     } catch (error) {
       if (file.role !== 'log') throw error;
       warnings.push(`log ${file.path} could not be kept: ${messageOf(error)}`);
@@ -89,7 +109,13 @@ function catalogOf(vm: VmDescription, { snapshot, disks }: CatalogInput): Readon
   ]);
 }
 
-function manifestOf(dependencies: Dependencies, host: Host, vm: VmDescription, input: CatalogInput, vmFiles: readonly ManifestFile[]): Manifest {
+function manifestOf(
+  dependencies: Dependencies,
+  host: Host,
+  vm: VmDescription,
+  input: CatalogInput,
+  vmFiles: readonly ManifestFile[],
+): Manifest {
   const { name, instanceUuid, biosUuid, powerState, folderPath, resourcePool, configuration } = vm;
   return {
     format: 'everthaw/1',

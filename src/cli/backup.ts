@@ -38,7 +38,10 @@ export function addBackup(program: Command, settings: Settings): void {
       .option('--backoff <seconds>', 'BACKOFF_TIME: seconds before a retry', '10')
       .option('--detach', 'return as soon as the run is started', false)
       .option('--json', 'one JSON object a line', false)
-      .addHelpText('after', '\nExample:\n  everthaw backup name:db1 --root /backups --host vc.example.com --username backup --password-file pw --ca-file ca.pem'),
+      .addHelpText(
+        'after',
+        '\nExample:\n  everthaw backup name:db1 --root /backups --host vc.example.com --username backup --password-file pw --ca-file ca.pem',
+      ),
   ).action(async (vmText: string, flags: BackupFlags) => {
     const output = new Output(flags.json);
     const access = await accessHost(settings, flags);
@@ -52,7 +55,10 @@ export function addBackup(program: Command, settings: Settings): void {
         transport: parseTransport(flags.transport),
         quiesce: oneOf('--quiesce', flags.quiesce, ['required', 'preferred', 'none']),
         maximumSnapshotAgeMs: settings.maximumSnapshotAgeMs,
-        retries: { maximumRetries: wholeNumber('--retries', flags.retries), backoffMs: wholeNumber('--backoff', flags.backoff) * 1000 },
+        retries: {
+          maximumRetries: wholeNumber('--retries', flags.retries),
+          backoffMs: wholeNumber('--backoff', flags.backoff) * 1000,
+        },
       };
     } finally {
       await access.host.logout();
@@ -73,7 +79,8 @@ export function describeBackup(result: BackupResult): readonly string[] {
   return [
     `backup ${result.state}: ${result.directory}`,
     ...result.disks.map(
-      ({ label, bytes, bytesPerSecond, transport, sha256 }) => `  ${label}  ${formatBytes(bytes)}  ${formatBytes(bytesPerSecond)}/s  ${transport}  sha256 ${sha256}`,
+      ({ label, bytes, bytesPerSecond, transport, sha256 }) =>
+        `  ${label}  ${formatBytes(bytes)}  ${formatBytes(bytesPerSecond)}/s  ${transport}  sha256 ${sha256}`,
     ),
     `  ${result.consistency}-consistent as of ${result.pointInTime}`,
     `  frozen for at most ${formatDuration(result.frozenAtMostMs)}, in snapshot for ${formatDuration(result.inSnapshotMs)}, ${formatDuration(result.durationMs)} in all`,
@@ -87,17 +94,31 @@ function destinationOf({ to, root }: Pick<BackupFlags, 'to' | 'root'>, vmName: s
     if (basename(directory) !== '') return directory;
   }
   if (root !== undefined) return resolve(root, `${fileNameOf(vmName)}-fullVM`);
-  throw new EverthawError({ code: 'WrongUsage', what: `back up "${vmName}"`, why: 'where to is not given', hint: 'give --root <directory> or --to <directory>' });
+  throw new EverthawError({
+    code: 'WrongUsage',
+    what: `back up "${vmName}"`,
+    why: 'where to is not given',
+    hint: 'give --root <directory> or --to <directory>',
+  });
 }
 
 export function wholeNumber(flag: string, text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new EverthawError({ code: 'WrongUsage', what: `read ${flag}`, why: `${JSON.stringify(text)} is no whole number`, hint: `write ${flag} 3` });
+  throw new EverthawError({
+    code: 'WrongUsage',
+    what: `read ${flag}`,
+    why: `${JSON.stringify(text)} is no whole number`,
+    hint: `write ${flag} 3`,
+  });
 }
 
 function oneOf<T extends string>(flag: string, text: string, allowed: readonly T[]): T {
   const found = allowed.find((each) => each === text);
   if (found !== undefined) return found;
-  throw new EverthawError({ code: 'WrongUsage', what: `read ${flag}`, why: `${JSON.stringify(text)} is none of ${allowed.join(', ')}`, hint: `write ${flag} ${allowed[0] ?? ''}` });
+  throw new EverthawError({
+    code: 'WrongUsage',
+    what: `read ${flag}`,
+    why: `${JSON.stringify(text)} is none of ${allowed.join(', ')}`,
+    hint: `write ${flag} ${allowed[0] ?? ''}`,
+  });
 }
-

@@ -26,6 +26,8 @@ const directory = stateDirectories(settings).daemon;
 const files = daemonFiles(directory);
 const log = pino({ name: 'daemon', level: settings.logLevel });
 const stop = new AbortController();
+/** A function, for the compiler takes what it has seen once for lasting. */
+const stopped = (): boolean => stop.signal.aborted;
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => {
     stop.abort();
@@ -35,16 +37,19 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 await mkdir(directory, { recursive: true, mode: 0o700 });
 const earlier = await readEarlierPorts();
 await rm(files.state, { force: true });
-const program = await resolveTemporal({ ...settings.temporal, cacheDirectory: settings.cacheDirectory }, (line) => {
-  log.info(line);
-});
+const program = await resolveTemporal(
+  { ...settings.temporal, cacheDirectory: settings.cacheDirectory },
+  (line) => {
+    log.info(line);
+  },
+);
 await keepServer(earlier);
 process.exit(0);
 
 /** Keeps the server running, and beside each server a worker. */
 async function keepServer(wishedPorts: { server: number; ui: number } | undefined): Promise<void> {
   let ports = wishedPorts;
-  while (!stop.signal.aborted) {
+  while (!stopped()) {
     try {
       const server = await startEmbeddedServer(
         {
@@ -60,21 +65,22 @@ async function keepServer(wishedPorts: { server: number; ui: number } | undefine
       const workersEnded = new AbortController();
       const workers = keepWorker(server, AbortSignal.any([stop.signal, workersEnded.signal]));
       await Promise.race([serverEnded, once(stop.signal, 'abort')]);
-      if (!stop.signal.aborted) log.error('the Temporal server died: starting it again');
+      if (!stopped()) log.error('the Temporal server died: starting it again');
       workersEnded.abort();
       await workers;
       server.process.kill('SIGTERM');
       await serverEnded;
     } catch (error) {
-      if (stop.signal.aborted) return;
+      if (stopped()) return;
       log.error(`the Temporal server does not start: ${messageOf(error)}`);
     }
-    if (!stop.signal.aborted) await sleep(RESTART_PAUSE_MS);
+    if (!stopped()) await sleep(RESTART_PAUSE_MS);
   }
 }
 
 async function keepWorker(server: EmbeddedServer, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
+  const ended = (): boolean => signal.aborted;
+  while (!ended()) {
     const child = spawnTethered(process.execPath, [MAIN, 'worker'], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       env: environmentWith({ TEMPORAL_ADDRESS: server.address }),
@@ -84,7 +90,7 @@ async function keepWorker(server: EmbeddedServer, signal: AbortSignal): Promise<
     child.once('message', () => void announce(server));
     const exit = await exitOf(child);
     signal.removeEventListener('abort', end);
-    if (signal.aborted) return;
+    if (ended()) return;
     log.error(`the worker ended with ${exit}: starting it again`);
     await sleep(RESTART_PAUSE_MS);
   }
@@ -103,7 +109,10 @@ async function announce({ address, uiUrl }: EmbeddedServer): Promise<void> {
   log.info({ address, uiUrl }, 'server and worker are up');
 }
 
-function portsOf({ address, uiUrl }: Pick<EmbeddedServer, 'address' | 'uiUrl'>): { server: number; ui: number } {
+function portsOf({ address, uiUrl }: Pick<EmbeddedServer, 'address' | 'uiUrl'>): {
+  server: number;
+  ui: number;
+} {
   return { server: Number(address.split(':')[1]), ui: Number(new URL(uiUrl).port) };
 }
 

@@ -27,7 +27,12 @@ export function addHostFlags(command: Command): Command {
     .addOption(new Option('--port <number>', 'its HTTPS port').default('443'))
     .addOption(new Option('--username <name>', 'the backup user (or EVERTHAW_USERNAME)'))
     .addOption(new Option('--password-file <file>', 'file with its password (or EVERTHAW_PASSWORD)'))
-    .addOption(new Option('--thumbprint <XX:XX:…>', 'thumbprint of the host’s certificate, SHA-256 or SHA-1 (or EVERTHAW_THUMBPRINT)'))
+    .addOption(
+      new Option(
+        '--thumbprint <XX:XX:…>',
+        'thumbprint of the host’s certificate, SHA-256 or SHA-1 (or EVERTHAW_THUMBPRINT)',
+      ),
+    )
     .addOption(new Option('--ca-file <file>', 'CA that signed the host’s certificate (or EVERTHAW_CA_FILE)'));
 }
 
@@ -41,7 +46,12 @@ export interface HostAccess {
 /** Logs in to the host that flags and environment name. */
 export async function accessHost(settings: Settings, flags: HostFlags): Promise<HostAccess> {
   const address = wanted(flags.host ?? settings.host.address, 'the host', '--host', 'EVERTHAW_HOST');
-  const username = wanted(flags.username ?? settings.host.username, 'the user name', '--username', 'EVERTHAW_USERNAME');
+  const username = wanted(
+    flags.username ?? settings.host.username,
+    'the user name',
+    '--username',
+    'EVERTHAW_USERNAME',
+  );
   const password = await readPassword(settings, flags);
   const thumbprint = flags.thumbprint ?? settings.host.thumbprint;
   const caFile = flags.caFile ?? settings.host.caFile;
@@ -58,7 +68,11 @@ export async function accessHost(settings: Settings, flags: HostFlags): Promise<
 }
 
 /** Puts the host into this proxy's register for a run on a VM: before the run, so that it can always clean up. */
-export async function lendHost(settings: Settings, { entry, password }: HostAccess, vmUuid: string): Promise<void> {
+export async function lendHost(
+  settings: Settings,
+  { entry, password }: HostAccess,
+  vmUuid: string,
+): Promise<void> {
   const register = new HostRegister(stateDirectories(settings).hosts);
   await register.put(entry, password);
   await register.lend(entry.uuid, vmUuid);
@@ -70,7 +84,12 @@ export async function findOneVm(host: Host, spec: VmSpec): Promise<VmSummary> {
   const [vm] = found;
   const what = `look up VM ${formatVmSpec(spec)} on "${host.identity.address}"`;
   if (vm === undefined) {
-    throw new EverthawError({ code: 'VmNotFound', what, why: 'no VM matches', hint: 'see what there is with everthaw vms; names are case-sensitive' });
+    throw new EverthawError({
+      code: 'VmNotFound',
+      what,
+      why: 'no VM matches',
+      hint: 'see what there is with everthaw vms; names are case-sensitive',
+    });
   }
   if (found.length > 1) {
     throw new EverthawError({
@@ -88,7 +107,11 @@ async function readPassword(settings: Settings, { passwordFile }: HostFlags): Pr
     try {
       return new Secret((await readFile(passwordFile, 'utf8')).replace(/\r?\n$/, ''));
     } catch (error) {
-      throw usage(`read the password from "${passwordFile}"`, (error as NodeJS.ErrnoException).code ?? 'it cannot be read', 'name a file that this user can read');
+      throw usage(
+        `read the password from "${passwordFile}"`,
+        (error as NodeJS.ErrnoException).code ?? 'it cannot be read',
+        'name a file that this user can read',
+      );
     }
   }
   return new Secret(wanted(settings.host.password, 'the password', '--password-file', 'EVERTHAW_PASSWORD'));

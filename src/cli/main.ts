@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { readSettings } from '../config/settings.js';
 import { addBackup } from './backup.js';
+import { addCleanup } from './cleanup.js';
 import { addDaemonCommands } from './daemonCommands.js';
 import { EXIT, Output } from './output.js';
 import { addRestore } from './restore.js';
@@ -15,10 +16,13 @@ const program = new Command('everthaw')
 addBackup(program, settings);
 addRestore(program, settings);
 addRunCommands(program, settings);
+addCleanup(program, settings);
 addDaemonCommands(program, settings);
 
 process.once('SIGINT', () => {
-  console.error('\neverthaw: stopped watching; the run goes on. See it with everthaw status, end it with everthaw cancel');
+  console.error(
+    '\neverthaw: stopped watching; the run goes on. See it with everthaw status, end it with everthaw cancel',
+  );
   process.exit(EXIT.interrupted);
 });
 

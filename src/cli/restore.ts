@@ -35,7 +35,10 @@ export function addRestore(program: Command, settings: Settings): void {
       .option('--backoff <seconds>', 'BACKOFF_TIME: seconds before a retry', '10')
       .option('--detach', 'return as soon as the run is started', false)
       .option('--json', 'one JSON object a line', false)
-      .addHelpText('after', '\nExample:\n  everthaw restore /backups/db1-fullVM --host vc.example.com --username backup --password-file pw --ca-file ca.pem'),
+      .addHelpText(
+        'after',
+        '\nExample:\n  everthaw restore /backups/db1-fullVM --host vc.example.com --username backup --password-file pw --ca-file ca.pem',
+      ),
   ).action(async (directoryText: string, flags: RestoreFlags) => {
     const output = new Output(flags.json);
     const directory = resolve(directoryText);
@@ -54,7 +57,10 @@ export function addRestore(program: Command, settings: Settings): void {
       directory,
       existing: flags.overwrite ? 'overwrite' : 'abort',
       powerOn: flags.powerOn,
-      retries: { maximumRetries: wholeNumber('--retries', flags.retries), backoffMs: wholeNumber('--backoff', flags.backoff) * 1000 },
+      retries: {
+        maximumRetries: wholeNumber('--retries', flags.retries),
+        backoffMs: wholeNumber('--backoff', flags.backoff) * 1000,
+      },
     };
     const { client } = await accessTemporal(settings);
     await lendHost(settings, access, instanceUuid);
@@ -69,7 +75,12 @@ export function addRestore(program: Command, settings: Settings): void {
 }
 
 /** Whose identity the restored VM has: the replaced VM's, the original's if nobody has it, or a new one for a copy. */
-async function identityFor(flags: RestoreFlags, name: string, original: { name: string; instanceUuid: string; biosUuid: string }, host: Awaited<ReturnType<typeof accessHost>>['host']): Promise<string> {
+async function identityFor(
+  flags: RestoreFlags,
+  name: string,
+  original: { name: string; instanceUuid: string; biosUuid: string },
+  host: Awaited<ReturnType<typeof accessHost>>['host'],
+): Promise<string> {
   if (flags.overwrite) {
     const [replaced] = await host.findVms({ kind: 'name', value: name });
     if (replaced !== undefined) return replaced.instanceUuid;

@@ -18,9 +18,12 @@ export async function accessTemporal(settings: Settings): Promise<TemporalAccess
   let daemon = await findDaemon(directory);
   if (daemon === undefined) {
     // Here rather than in the daemon, so that the user sees a build that takes minutes.
-    const program = await resolveTemporal({ ...settings.temporal, cacheDirectory: settings.cacheDirectory }, (line) => {
-      console.error(line);
-    });
+    const program = await resolveTemporal(
+      { ...settings.temporal, cacheDirectory: settings.cacheDirectory },
+      (line) => {
+        console.error(line);
+      },
+    );
     daemon = await ensureDaemon(directory, environmentWith({ EVERTHAW_TEMPORAL: program }));
   }
   return { client: await connectClient(daemon), uiUrl: daemon.uiUrl };

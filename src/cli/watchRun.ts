@@ -66,12 +66,16 @@ class Bars {
     clearOnComplete: false,
     barsize: 30,
   });
-  readonly #shown = new Map<string, { readonly bar: SingleBar; readonly startedAt: number; readonly startBytes: number }>();
+  readonly #shown = new Map<
+    string,
+    { readonly bar: SingleBar; readonly startedAt: number; readonly startBytes: number }
+  >();
 
   show(steps: readonly Step[]): void {
     const living = new Set(steps.map(({ id }) => id));
     for (const [id, { bar }] of this.#shown) if (!living.has(id)) bar.update(bar.getTotal());
-    for (const { id, progress } of steps) if (progress !== undefined && progress.totalBytes > 0) this.#update(id, progress);
+    for (const { id, progress } of steps)
+      if (progress !== undefined && progress.totalBytes > 0) this.#update(id, progress);
   }
 
   end(): void {
@@ -81,8 +85,16 @@ class Bars {
 
   #update(id: string, { what, bytes, totalBytes }: Progress): void {
     let shown = this.#shown.get(id);
-    const rate = shown === undefined ? 0 : ((bytes - shown.startBytes) * 1000) / Math.max(1, Date.now() - shown.startedAt);
-    const texts = { what, done: formatBytes(bytes), total: formatBytes(totalBytes), rate: formatBytes(Math.max(0, rate)) };
+    const rate =
+      shown === undefined
+        ? 0
+        : ((bytes - shown.startBytes) * 1000) / Math.max(1, Date.now() - shown.startedAt);
+    const texts = {
+      what,
+      done: formatBytes(bytes),
+      total: formatBytes(totalBytes),
+      rate: formatBytes(Math.max(0, rate)),
+    };
     shown ??= { bar: this.#bars.create(totalBytes, bytes, texts), startedAt: Date.now(), startBytes: bytes };
     this.#shown.set(id, shown);
     shown.bar.update(bytes, texts);
@@ -100,8 +112,9 @@ class Lines {
 
   show(steps: readonly Step[]): void {
     for (const { id, type, progress, trouble } of steps) {
-      this.#once(`${id}`, { step: type }, `${type} …`);
-      if (trouble !== undefined) this.#once(`${id} ${trouble}`, { step: type, trouble }, `${type}: ${trouble}`);
+      this.#once(id, { step: type }, `${type} …`);
+      if (trouble !== undefined)
+        this.#once(`${id} ${trouble}`, { step: type, trouble }, `${type}: ${trouble}`);
       if (progress === undefined || progress.totalBytes === 0) continue;
       const tenth = Math.floor((progress.bytes * 10) / progress.totalBytes);
       const text = `${progress.what}: ${formatBytes(progress.bytes)} of ${formatBytes(progress.totalBytes)}`;
@@ -127,10 +140,18 @@ function runError(error: unknown): unknown {
   while (at instanceof Error && at.cause instanceof Error) at = at.cause;
   if (!(at instanceof Error)) return error;
   const type = 'type' in at ? at.type : undefined;
-  const code: ErrorCode = ERROR_CODES.find((known) => known === type) ?? (at.name === 'CancelledFailure' ? 'Cancelled' : 'UnexpectedError');
-  const parts = ('details' in at && Array.isArray(at.details) ? at.details[0] : undefined) as { what: string; why: string; hint: string } | undefined;
+  const code: ErrorCode =
+    ERROR_CODES.find((known) => known === type) ??
+    (at.name === 'CancelledFailure' ? 'Cancelled' : 'UnexpectedError');
+  const parts = ('details' in at && Array.isArray(at.details) ? at.details[0] : undefined) as
+    { what: string; why: string; hint: string } | undefined;
   if (parts !== undefined) return new EverthawError({ code, ...parts });
   return code === 'Cancelled'
-    ? new EverthawError({ code, what: 'run', why: 'it was cancelled, and everything that it held is let go', hint: 'start it again when you like' })
+    ? new EverthawError({
+        code,
+        what: 'run',
+        why: 'it was cancelled, and everything that it held is let go',
+        hint: 'start it again when you like',
+      })
     : at;
 }

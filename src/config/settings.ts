@@ -37,8 +37,12 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
   const home = homedir();
   return {
     version: packageVersion(),
-    stateDirectory: resolve(env['EVERTHAW_STATE'] ?? join(env['XDG_STATE_HOME'] ?? join(home, '.local', 'state'), 'everthaw')),
-    cacheDirectory: resolve(env['EVERTHAW_CACHE'] ?? join(env['XDG_CACHE_HOME'] ?? join(home, '.cache'), 'everthaw')),
+    stateDirectory: resolve(
+      env['EVERTHAW_STATE'] ?? join(env['XDG_STATE_HOME'] ?? join(home, '.local', 'state'), 'everthaw'),
+    ),
+    cacheDirectory: resolve(
+      env['EVERTHAW_CACHE'] ?? join(env['XDG_CACHE_HOME'] ?? join(home, '.cache'), 'everthaw'),
+    ),
     temporal: {
       address: env['TEMPORAL_ADDRESS'],
       namespace: env['TEMPORAL_NAMESPACE'] ?? 'default',
@@ -47,7 +51,8 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     },
     proxy: env['EVERTHAW_PROXY'] ?? hostname(),
     logLevel: env['EVERTHAW_LOG_LEVEL'] ?? 'info',
-    maximumSnapshotAgeMs: Number(env['EVERTHAW_MAXIMUM_SNAPSHOT_AGE_S'] ?? DEFAULT_MAXIMUM_SNAPSHOT_AGE_MS / 1000) * 1000,
+    maximumSnapshotAgeMs:
+      Number(env['EVERTHAW_MAXIMUM_SNAPSHOT_AGE_S'] ?? DEFAULT_MAXIMUM_SNAPSHOT_AGE_MS / 1000) * 1000,
     host: {
       address: env['EVERTHAW_HOST'],
       username: env['EVERTHAW_USERNAME'],

@@ -15,7 +15,10 @@ export async function checkDestination(directory: string): Promise<void> {
     throw new EverthawError({
       code: 'DestinationMissing',
       what,
-      why: above === undefined ? `its parent "${parent}" does not exist` : `its parent "${parent}" is no directory`,
+      why:
+        above === undefined
+          ? `its parent "${parent}" does not exist`
+          : `its parent "${parent}" is no directory`,
       hint: `make it: mkdir -p ${JSON.stringify(parent)}`,
     });
   }

@@ -6,9 +6,14 @@ import { MANIFEST_FILE, type Manifest } from '../domain/manifest.js';
 import type { JsonObject } from '../domain/vm.js';
 
 /** A file's name within the directory: it cannot lead out of it. */
-const fileName = z.string().refine((name) => name !== '' && name !== '.' && name !== '..' && basename(name) === name && !name.includes('\0'), {
-  message: 'not the name of a file in this directory',
-});
+const fileName = z
+  .string()
+  .refine(
+    (name) => name !== '' && name !== '.' && name !== '..' && basename(name) === name && !name.includes('\0'),
+    {
+      message: 'not the name of a file in this directory',
+    },
+  );
 
 const MANIFEST: z.ZodType<Manifest> = z.object({
   format: z.literal('everthaw/1'),
@@ -30,7 +35,9 @@ const MANIFEST: z.ZodType<Manifest> = z.object({
   pointInTime: z.string(),
   consistency: z.enum(['application', 'filesystem', 'crash']),
   transport: z.object({ mode: z.literal('nbdssl'), via: z.enum(['lease', 'datastore']) }),
-  datastores: z.array(z.object({ label: z.string(), url: z.string(), kind: z.string(), freeBytes: z.number() })),
+  datastores: z.array(
+    z.object({ label: z.string(), url: z.string(), kind: z.string(), freeBytes: z.number() }),
+  ),
   disks: z.array(
     z.object({
       label: z.string(),
@@ -57,7 +64,10 @@ export async function readManifest(directory: string): Promise<Manifest> {
   try {
     text = await readFile(file, 'utf8');
   } catch (error) {
-    throw damaged(directory, `its manifest cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`);
+    throw damaged(
+      directory,
+      `its manifest cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`,
+    );
   }
   let json: unknown;
   try {
@@ -66,7 +76,8 @@ export async function readManifest(directory: string): Promise<Manifest> {
     throw damaged(directory, 'its manifest is no JSON');
   }
   const parsed = MANIFEST.safeParse(json);
-  if (!parsed.success) throw damaged(directory, `its manifest is not one of ours: ${z.prettifyError(parsed.error)}`);
+  if (!parsed.success)
+    throw damaged(directory, `its manifest is not one of ours: ${z.prettifyError(parsed.error)}`);
   const listed = new Set(parsed.data.files.map(({ path }) => path));
   const unlisted = parsed.data.disks.find(({ file: name }) => !listed.has(name));
   if (unlisted !== undefined) throw damaged(directory, `its manifest lists no hash for ${unlisted.file}`);

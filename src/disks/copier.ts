@@ -35,7 +35,11 @@ const PROCESS = fileURLToPath(new URL('./copierProcess.js', import.meta.url));
  * one writer: the writer of an earlier attempt that still lives is killed first, so that it cannot write into a file that
  * has become a restore point.
  */
-export async function copyToFile(order: CopyOrder, onProgress: (bytes: number, durableBytes: number) => void, signal: AbortSignal): Promise<Copied> {
+export async function copyToFile(
+  order: CopyOrder,
+  onProgress: (bytes: number, durableBytes: number) => void,
+  signal: AbortSignal,
+): Promise<Copied> {
   await fence(order.file);
   signal.throwIfAborted();
   const child = spawnTethered(process.execPath, [PROCESS], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
@@ -49,7 +53,8 @@ export async function copyToFile(order: CopyOrder, onProgress: (bytes: number, d
   });
   try {
     const ended = exitOf(child);
-    if (child.pid !== undefined) await writeFile(writerFile(order.file), JSON.stringify(await processIdentity(child.pid)));
+    if (child.pid !== undefined)
+      await writeFile(writerFile(order.file), JSON.stringify(await processIdentity(child.pid)));
     child.send(order);
     const exit = await ended;
     signal.throwIfAborted();
@@ -72,7 +77,12 @@ async function fence(file: string): Promise<void> {
   await killProcess(JSON.parse(text) as Awaited<ReturnType<typeof processIdentity>>);
 }
 
-function outcome(order: CopyOrder, report: CopyReport | undefined, exit: number | string, tail: string): Copied {
+function outcome(
+  order: CopyOrder,
+  report: CopyReport | undefined,
+  exit: number | string,
+  tail: string,
+): Copied {
   switch (report?.kind) {
     case 'done':
       return { sizeBytes: report.sizeBytes, sha256: report.sha256 };
@@ -98,6 +108,8 @@ export function unwritable(file: string, code: string, message: string): Evertha
     code: full ? 'DestinationFull' : 'ProgramFailed',
     what: `write ${file}`,
     why: full ? 'the destination is full' : message,
-    hint: full ? 'free room there, or name another destination' : 'check the destination’s file system and rights',
+    hint: full
+      ? 'free room there, or name another destination'
+      : 'check the destination’s file system and rights',
   });
 }

@@ -1,5 +1,14 @@
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, constants, fdatasync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  writeSync,
+} from 'node:fs';
 import { promisify } from 'node:util';
 import type { CopyOrder, CopyReport } from './copier.js';
 import { exitOf, spawnTethered, tailOf } from './program.js';
@@ -40,8 +49,15 @@ class HashingWriter {
   /** Takes over what an earlier attempt wrote: the checkpoint says that it is on the disk, the hash is made again. */
   skipPrefix(lengthBytes: number): void {
     while (this.#position < lengthBytes) {
-      const read = readSync(this.#fd, this.#block, 0, Math.min(BLOCK_BYTES, lengthBytes - this.#position), this.#position);
-      if (read === 0) throw Object.assign(new Error('the partial file is shorter than its checkpoint'), { code: 'EIO' });
+      const read = readSync(
+        this.#fd,
+        this.#block,
+        0,
+        Math.min(BLOCK_BYTES, lengthBytes - this.#position),
+        this.#position,
+      );
+      if (read === 0)
+        throw Object.assign(new Error('the partial file is shorter than its checkpoint'), { code: 'EIO' });
       this.#hash.update(this.#block.subarray(0, read));
       this.#position += read;
     }
@@ -49,7 +65,7 @@ class HashingWriter {
   }
 
   write(chunk: Buffer): void {
-    for (let taken = 0; taken < chunk.length; ) {
+    for (let taken = 0; taken < chunk.length;) {
       const length = Math.min(chunk.length - taken, BLOCK_BYTES - this.#filled);
       chunk.copy(this.#block, this.#filled, taken, taken + length);
       this.#filled += length;
@@ -94,7 +110,7 @@ class HashingWriter {
   }
 
   #writeAll(data: Buffer, from: number): void {
-    for (let written = 0; written < data.length; ) {
+    for (let written = 0; written < data.length;) {
       written += writeSync(this.#fd, data, written, data.length - written, this.#position + from + written);
     }
   }

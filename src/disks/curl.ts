@@ -18,8 +18,18 @@ export function curlDownload(target: CurlTarget, what: string): SourceProgram {
 }
 
 /** Uploads a file; `method` is what the server wants. */
-export function curlUpload(target: CurlTarget, file: string, method: 'PUT' | 'POST', what: string): SourceProgram {
-  const lines = [`upload-file = ${quoted(file)}`, `request = "${method}"`, 'header = "Expect:"', 'header = "Content-Type: application/x-vnd.vmware-streamVmdk"'];
+export function curlUpload(
+  target: CurlTarget,
+  file: string,
+  method: 'PUT' | 'POST',
+  what: string,
+): SourceProgram {
+  const lines = [
+    `upload-file = ${quoted(file)}`,
+    `request = "${method}"`,
+    'header = "Expect:"',
+    'header = "Content-Type: application/x-vnd.vmware-streamVmdk"',
+  ];
   return { program: 'curl', args: [...COMMON], stdin: `${configuration(target)}${lines.join('\n')}\n`, what };
 }
 
@@ -41,7 +51,8 @@ const COMMON = [
 function configuration(target: CurlTarget): string {
   const lines = [`url = ${quoted(target.url)}`];
   if (target.cookie !== undefined) lines.push(`cookie = ${quoted(`vmware_soap_session=${target.cookie}`)}`);
-  if (target.pinnedPublicKey !== undefined) lines.push('insecure', `pinnedpubkey = ${quoted(target.pinnedPublicKey)}`);
+  if (target.pinnedPublicKey !== undefined)
+    lines.push('insecure', `pinnedpubkey = ${quoted(target.pinnedPublicKey)}`);
   else if (target.caFile !== undefined) lines.push(`cacert = ${quoted(target.caFile)}`);
   return `${lines.join('\n')}\n`;
 }

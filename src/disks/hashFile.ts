@@ -4,7 +4,11 @@ import { open } from 'node:fs/promises';
 const CHUNK_BYTES = 1024 * 1024;
 
 /** SHA-256 of a file as it is stored. */
-export async function hashFile(file: string, onProgress: (bytes: number) => void, signal: AbortSignal): Promise<{ sizeBytes: number; sha256: string }> {
+export async function hashFile(
+  file: string,
+  onProgress: (bytes: number) => void,
+  signal: AbortSignal,
+): Promise<{ sizeBytes: number; sha256: string }> {
   const hash = createHash('sha256');
   const handle = await open(file, 'r');
   try {

@@ -25,7 +25,11 @@ export interface NbdSource {
  * Starts nbdkit for an URL. Everything that names the server lies in `directory`, which is the caller's to remove: its pid
  * file, its socket, and the cookie, which nbdkit reads from a file so that nobody sees it in the list of processes.
  */
-export async function startNbdServer(source: NbdSource, directory: string, signal: AbortSignal): Promise<NbdServer> {
+export async function startNbdServer(
+  source: NbdSource,
+  directory: string,
+  signal: AbortSignal,
+): Promise<NbdServer> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const socket = join(directory, 'nbd.sock');
   const ready = join(directory, 'ready');
@@ -48,8 +52,12 @@ export async function startNbdServer(source: NbdSource, directory: string, signa
     (exit) => (ended = exit),
     (error: unknown) => (ended = String(error)),
   );
-  if (child.pid !== undefined) await writeFile(identityFile(directory), JSON.stringify(await processIdentity(child.pid)));
-  await until(async () => ended !== undefined || (await readFile(ready, 'utf8').catch(() => '')) !== '', signal);
+  if (child.pid !== undefined)
+    await writeFile(identityFile(directory), JSON.stringify(await processIdentity(child.pid)));
+  await until(
+    async () => ended !== undefined || (await readFile(ready, 'utf8').catch(() => '')) !== '',
+    signal,
+  );
   if (ended !== undefined) {
     throw new EverthawError({
       code: 'ProgramFailed',
@@ -78,7 +86,12 @@ export async function isNbdServerAlive(directory: string): Promise<boolean> {
 export function nbdRead(socket: string, what: string): SourceProgram {
   return {
     program: 'nbdcopy',
-    args: ['--synchronous', `--request-size=${8 * 1024 * 1024}`, `nbd+unix:///?socket=${encodeURIComponent(socket)}`, '-'],
+    args: [
+      '--synchronous',
+      `--request-size=${8 * 1024 * 1024}`,
+      `nbd+unix:///?socket=${encodeURIComponent(socket)}`,
+      '-',
+    ],
     what,
   };
 }

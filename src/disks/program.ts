@@ -45,20 +45,60 @@ export async function runProgram(source: SourceProgram, signal?: AbortSignal): P
 }
 
 const CURL_MEANINGS: Readonly<Record<number, { why: string; hint: string; code?: EverthawError['code'] }>> = {
-  6: { why: 'the host’s name cannot be resolved', hint: 'check the name service of this proxy', code: 'HostUnreachable' },
-  7: { why: 'the host refuses the connection', hint: 'see that it is up and the port is open', code: 'HostUnreachable' },
-  18: { why: 'the stream ended before it was whole', hint: 'the host or the network broke it off: run it again', code: 'StreamTorn' },
+  6: {
+    why: 'the host’s name cannot be resolved',
+    hint: 'check the name service of this proxy',
+    code: 'HostUnreachable',
+  },
+  7: {
+    why: 'the host refuses the connection',
+    hint: 'see that it is up and the port is open',
+    code: 'HostUnreachable',
+  },
+  18: {
+    why: 'the stream ended before it was whole',
+    hint: 'the host or the network broke it off: run it again',
+    code: 'StreamTorn',
+  },
   22: { why: 'the host refused the transfer', hint: 'the lease or the session has ended: run it again' },
-  28: { why: 'no byte came for a minute', hint: 'look at the network and the host’s load', code: 'HostUnreachable' },
-  52: { why: 'the host closed the connection without an answer', hint: 'see that the host is up', code: 'HostUnreachable' },
-  55: { why: 'the host closed the connection in mid-transfer', hint: 'see that the host is up', code: 'HostUnreachable' },
-  56: { why: 'the connection broke in mid-transfer', hint: 'the host or the network broke it off: run it again', code: 'StreamTorn' },
-  60: { why: 'the certificate is not vouched for', hint: 'give the CA or the thumbprint of this host', code: 'CertificateRefused' },
-  90: { why: 'the public key is not the one that the thumbprint vouched for', hint: 'somebody is in between, or the certificate changed', code: 'CertificateRefused' },
+  28: {
+    why: 'no byte came for a minute',
+    hint: 'look at the network and the host’s load',
+    code: 'HostUnreachable',
+  },
+  52: {
+    why: 'the host closed the connection without an answer',
+    hint: 'see that the host is up',
+    code: 'HostUnreachable',
+  },
+  55: {
+    why: 'the host closed the connection in mid-transfer',
+    hint: 'see that the host is up',
+    code: 'HostUnreachable',
+  },
+  56: {
+    why: 'the connection broke in mid-transfer',
+    hint: 'the host or the network broke it off: run it again',
+    code: 'StreamTorn',
+  },
+  60: {
+    why: 'the certificate is not vouched for',
+    hint: 'give the CA or the thumbprint of this host',
+    code: 'CertificateRefused',
+  },
+  90: {
+    why: 'the public key is not the one that the thumbprint vouched for',
+    hint: 'somebody is in between, or the certificate changed',
+    code: 'CertificateRefused',
+  },
 };
 
 /** The error of a native program that ended badly, in the words of whoever knows its exit codes. */
-export function programFailed(source: Pick<SourceProgram, 'program' | 'what'>, exit: number | string, tail: string): EverthawError {
+export function programFailed(
+  source: Pick<SourceProgram, 'program' | 'what'>,
+  exit: number | string,
+  tail: string,
+): EverthawError {
   const known = source.program === 'curl' && typeof exit === 'number' ? CURL_MEANINGS[exit] : undefined;
   const said = tail === '' ? '' : ` (${tail})`;
   return new EverthawError({

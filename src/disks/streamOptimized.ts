@@ -1,15 +1,18 @@
-import { open } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { EverthawError } from '../domain/errors.js';
 
 const SECTOR_BYTES = 512;
 const MAGIC = Buffer.from('KDMV');
-/** Offset of the capacity (in sectors, 64 bits) within a sparse extent's header. */
-const CAPACITY_AT = 12;
+/** A grain begins with the sector it belongs to (64 bits) and the length of its compressed data (32 bits). */
+const GRAIN_MARKER_BYTES = 12;
+/** Value of the grain directory's offset in the header when directory and a second header stand at the end. */
+const DIRECTORY_AT_END = 0xffffffffffffffffn;
 
 /**
- * Checks that a streamOptimized VMDK is whole: it begins with a header of the disk's capacity and ends with a footer and an
- * end-of-stream marker (VMware's Virtual Disk Format 5.0, "Stream-Optimized Compressed Sparse Extents"). A stream that ended
- * early without an error, which `qemu-img info` takes for good, is found here.
+ * Checks that a streamOptimized VMDK is whole: it begins with a header of the disk's capacity and has its end, either footer
+ * and end-of-stream marker (as ESX writes it) or, with its grain directory in front (as qemu-img writes it), the last grain
+ * that the directory names. A stream that ended early without an error, which `qemu-img info` takes for good, is found here.
+ * Format: VMware's Virtual Disk Format 5.0, "Stream-Optimized Compressed Sparse Extents".
  *
  * @throws EverthawError StreamTorn
  */
@@ -17,24 +20,71 @@ export async function checkStreamOptimized(file: string, capacityBytes: number, 
   const handle = await open(file, 'r');
   try {
     const { size } = await handle.stat();
-    if (size < 4 * SECTOR_BYTES) throw torn(what, `it has ${size} bytes`);
-    const header = await sectorAt(0);
-    const capacity = Number(header.readBigUInt64LE(CAPACITY_AT)) * SECTOR_BYTES;
-    if (!header.subarray(0, 4).equals(MAGIC)) throw torn(what, 'it does not begin as a VMDK');
-    if (capacity !== capacityBytes) throw torn(what, `it is of a disk of ${capacity} bytes, this one has ${capacityBytes}`);
-    const footer = await sectorAt(size - 2 * SECTOR_BYTES);
-    const end = await sectorAt(size - SECTOR_BYTES);
-    if (!footer.subarray(0, 4).equals(MAGIC) || !end.equals(Buffer.alloc(SECTOR_BYTES))) {
-      throw torn(what, 'its end is missing');
+    const header = await readHeader(handle, what);
+    if (header.capacitySectors * SECTOR_BYTES !== capacityBytes) {
+      throw torn(
+        what,
+        `it is of a disk of ${header.capacitySectors * SECTOR_BYTES} bytes, this one has ${capacityBytes}`,
+      );
     }
-    async function sectorAt(position: number): Promise<Buffer> {
-      const sector = Buffer.alloc(SECTOR_BYTES);
-      await handle.read(sector, 0, SECTOR_BYTES, position);
-      return sector;
-    }
+    const isWhole =
+      header.directoryOffset === DIRECTORY_AT_END
+        ? await hasFooter(handle, size)
+        : (await endOfLastGrain(handle, header)) <= size;
+    if (!isWhole) throw torn(what, 'its end is missing');
   } finally {
     await handle.close();
   }
+}
+
+interface Header {
+  readonly capacitySectors: number;
+  readonly grainSectors: number;
+  readonly entriesPerTable: number;
+  readonly directoryOffset: bigint;
+}
+
+async function readHeader(handle: FileHandle, what: string): Promise<Header> {
+  const header = await readAt(handle, 0, SECTOR_BYTES);
+  if (!header.subarray(0, 4).equals(MAGIC)) throw torn(what, 'it does not begin as a VMDK');
+  return {
+    capacitySectors: Number(header.readBigUInt64LE(12)),
+    grainSectors: Number(header.readBigUInt64LE(20)),
+    entriesPerTable: header.readUInt32LE(44),
+    directoryOffset: header.readBigUInt64LE(56),
+  };
+}
+
+async function hasFooter(handle: FileHandle, size: number): Promise<boolean> {
+  if (size < 4 * SECTOR_BYTES) return false;
+  const footer = await readAt(handle, size - 2 * SECTOR_BYTES, SECTOR_BYTES);
+  const end = await readAt(handle, size - SECTOR_BYTES, SECTOR_BYTES);
+  return footer.subarray(0, 4).equals(MAGIC) && end.equals(Buffer.alloc(SECTOR_BYTES));
+}
+
+async function endOfLastGrain(handle: FileHandle, header: Header): Promise<number> {
+  const tables = Math.ceil(header.capacitySectors / header.grainSectors / header.entriesPerTable);
+  const directory = await readAt(handle, Number(header.directoryOffset) * SECTOR_BYTES, tables * 4);
+  let last = 0;
+  for (let at = 0; at < tables; at++) {
+    const offset = directory.readUInt32LE(at * 4);
+    if (offset === 0) continue;
+    const table = await readAt(handle, offset * SECTOR_BYTES, header.entriesPerTable * 4);
+    for (let entry = 0; entry < header.entriesPerTable; entry++)
+      last = Math.max(last, table.readUInt32LE(entry * 4));
+  }
+  if (last === 0) return 0;
+  const marker = await readAt(handle, last * SECTOR_BYTES, GRAIN_MARKER_BYTES);
+  const dataBytes = marker.readUInt32LE(8);
+  // Past the end everything reads as zero, and a grain of no data is none.
+  return dataBytes === 0 ? Infinity : last * SECTOR_BYTES + GRAIN_MARKER_BYTES + dataBytes;
+}
+
+/** Bytes at a position; what lies past the end of the file is zero. */
+async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(length);
+  await handle.read(buffer, 0, length, position);
+  return buffer;
 }
 
 function torn(what: string, why: string): EverthawError {

@@ -19,7 +19,10 @@ export function readExtent(descriptor: string, what: string): FlatExtent {
   throw new EverthawError({
     code: 'TransportRefused',
     what,
-    why: extents.length === 0 ? 'its descriptor names no flat extent' : `its descriptor names ${extents.length} extents`,
+    why:
+      extents.length === 0
+        ? 'its descriptor names no flat extent'
+        : `its descriptor names ${extents.length} extents`,
     hint: 'use the transport nbdssl:lease',
   });
 }

@@ -59,7 +59,9 @@ export class EverthawError extends Error {
   readonly retry: Retry;
 
   constructor(parts: ErrorParts) {
-    super(oneLine(`${parts.what}: ${parts.why.replace(/[.\s]+$/, '')}. Hint: ${parts.hint}`), { cause: parts.cause });
+    super(oneLine(`${parts.what}: ${parts.why.replace(/[.\s]+$/, '')}. Hint: ${parts.hint}`), {
+      cause: parts.cause,
+    });
     this.code = parts.code;
     this.what = parts.what;
     this.why = parts.why;

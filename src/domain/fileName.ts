@@ -21,7 +21,10 @@ export function fileNameOf(vmName: string): string {
     throw new EverthawError({
       code: 'WrongUsage',
       what: `name a directory after VM ${JSON.stringify(vmName)}`,
-      why: name === '' ? 'the name is empty' : `the name takes ${sizeBytes} bytes as a file name, ${LONGEST_NAME_BYTES - SUFFIX_BYTES} are possible`,
+      why:
+        name === ''
+          ? 'the name is empty'
+          : `the name takes ${sizeBytes} bytes as a file name, ${LONGEST_NAME_BYTES - SUFFIX_BYTES} are possible`,
       hint: 'give the backup directory a name of its own',
     });
   }

@@ -30,7 +30,12 @@ interface OnProxy extends OnHost {
 export type Holding =
   | (OnHost & { readonly kind: 'snapshot' })
   | (OnHost & { readonly kind: 'halfRestoredVm'; readonly finalName: string })
-  | (OnHost & { readonly kind: 'uploadedFile'; readonly datastore: string; readonly datacenter: string; readonly directory: string })
+  | (OnHost & {
+      readonly kind: 'uploadedFile';
+      readonly datastore: string;
+      readonly datacenter: string;
+      readonly directory: string;
+    })
   | (OnProxy & { readonly kind: 'exportLease' })
   | (OnProxy & { readonly kind: 'importLease' })
   | (OnProxy & { readonly kind: 'nbdServer' })

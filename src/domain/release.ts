@@ -23,7 +23,8 @@ export interface ReleaseRules {
   readonly maximumAgeMs: number;
 }
 
-export type Decision = { readonly release: true; readonly reason: string } | { readonly release: false; readonly reason: string };
+export type Decision =
+  { readonly release: true; readonly reason: string } | { readonly release: false; readonly reason: string };
 
 /**
  * May this thing be released? The rules of ownership in docs/architecture.md, with the reason that is shown. In doubt the

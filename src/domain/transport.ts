@@ -16,7 +16,9 @@ export function parseTransport(text: string): Transport {
   throw new EverthawError({
     code: 'WrongUsage',
     what: `choose transport ${JSON.stringify(text)}`,
-    why: ['san', 'nbd', 'cos'].includes(mode ?? '') ? 'this transport mode is not built yet' : 'no such transport',
+    why: ['san', 'nbd', 'cos'].includes(mode ?? '')
+      ? 'this transport mode is not built yet'
+      : 'no such transport',
     hint: 'use nbdssl (the same as nbdssl:lease) or nbdssl:datastore',
   });
 }

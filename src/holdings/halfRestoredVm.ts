@@ -23,7 +23,10 @@ export const halfRestoredVm: Kind<'halfRestoredVm'> = {
       }
       await host.destroyVm(vm.moref);
     }
-    for (const aside of await host.findVms({ kind: 'name', value: replacedName(holding.finalName, holding.run.runId) })) {
+    for (const aside of await host.findVms({
+      kind: 'name',
+      value: replacedName(holding.finalName, holding.run.runId),
+    })) {
       await host.renameVm(aside.moref, holding.finalName);
     }
   },
@@ -32,8 +35,13 @@ export const halfRestoredVm: Kind<'halfRestoredVm'> = {
     const host = await hosts.open(holding.vm.hostUuid, holding.vm.instanceUuid);
     const found = (await host.listMarkedVms()).find(isOf(holding));
     if (found !== undefined) return { state: 'present', why: `VM "${found.name}" bears our mark` };
-    const aside = await host.findVms({ kind: 'name', value: replacedName(holding.finalName, holding.run.runId) });
-    return aside.length === 0 ? GONE : { state: 'present', why: `VM "${holding.finalName}" still stands aside` };
+    const aside = await host.findVms({
+      kind: 'name',
+      value: replacedName(holding.finalName, holding.run.runId),
+    });
+    return aside.length === 0
+      ? GONE
+      : { state: 'present', why: `VM "${holding.finalName}" still stands aside` };
   },
 
   async list({ hosts }) {
@@ -49,7 +57,12 @@ export const halfRestoredVm: Kind<'halfRestoredVm'> = {
           holding:
             owner === undefined
               ? undefined
-              : { kind: 'halfRestoredVm' as const, run: runOf(owner), vm: vmOf(owner, vm.name), finalName: vm.name.replace(/\.restoring-[0-9a-f]{8}$/, '') },
+              : {
+                  kind: 'halfRestoredVm' as const,
+                  run: runOf(owner),
+                  vm: vmOf(owner, vm.name),
+                  finalName: vm.name.replace(/\.restoring-[0-9a-f]{8}$/, ''),
+                },
         });
       }
     }

@@ -46,7 +46,10 @@ export async function letGo(holding: Holding, tools: ReleaseTools): Promise<void
   throw new EverthawError({
     code: 'ResourceBusy',
     what: `let go of the ${holding.kind} of VM "${holding.vm.name}"`,
-    why: absence.state === 'present' ? `it is still there: ${absence.why}` : `whether it is gone cannot be seen: ${absence.why}`,
+    why:
+      absence.state === 'present'
+        ? `it is still there: ${absence.why}`
+        : `whether it is gone cannot be seen: ${absence.why}`,
     hint: 'it is tried again until it is gone',
     retry: 'again',
   });

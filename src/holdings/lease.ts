@@ -7,7 +7,12 @@ import type { HoldingRecords } from './records.js';
 type LeaseKind = 'exportLease' | 'importLease';
 
 /** Takes a lease: the note is written before the host is asked, and completed with the lease's id. */
-export function leaseNotes(kind: LeaseKind, records: HoldingRecords, owner: OwnerRecord, vmName: string): LeaseNotes {
+export function leaseNotes(
+  kind: LeaseKind,
+  records: HoldingRecords,
+  owner: OwnerRecord,
+  vmName: string,
+): LeaseNotes {
   return {
     intend: () => records.write(kind, { owner, vmName }),
     taken: (id) => records.write(kind, { owner, vmName, id }),
@@ -34,7 +39,9 @@ function leaseKind(kind: LeaseKind): Kind<'exportLease'> & Kind<'importLease'> {
 
     async absence(holding: HoldingOf<LeaseKind>, { records }: ReleaseTools): Promise<Absence> {
       const record = await records.read(kind, holding.run);
-      return record === undefined ? GONE : { state: 'present', why: `lease ${record.id ?? 'without an id'} is noted` };
+      return record === undefined
+        ? GONE
+        : { state: 'present', why: `lease ${record.id ?? 'without an id'} is noted` };
     },
 
     list: (tools: ReleaseTools) => listRecords(kind, tools),

@@ -7,7 +7,9 @@ export const loginSession: Kind<'loginSession'> = {
   },
 
   async absence({ vm }, { hosts }) {
-    return (await hosts.hasSession(vm.hostUuid, vm.instanceUuid)) ? { state: 'present', why: 'its cookie is kept' } : GONE;
+    return (await hosts.hasSession(vm.hostUuid, vm.instanceUuid))
+      ? { state: 'present', why: 'its cookie is kept' }
+      : GONE;
   },
 
   async list({ hosts }) {

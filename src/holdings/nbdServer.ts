@@ -9,8 +9,11 @@ export const nbdServer: Kind<'nbdServer'> = {
   },
 
   async absence({ run }, { records }) {
-    if (await isNbdServerAlive(records.directoryOf('nbdServer', run))) return { state: 'present', why: 'its process lives' };
-    return (await records.read('nbdServer', run)) === undefined ? GONE : { state: 'present', why: 'its files are there' };
+    if (await isNbdServerAlive(records.directoryOf('nbdServer', run)))
+      return { state: 'present', why: 'its process lives' };
+    return (await records.read('nbdServer', run)) === undefined
+      ? GONE
+      : { state: 'present', why: 'its files are there' };
   },
 
   async list({ proxy, records }) {

@@ -12,7 +12,8 @@ export const partialDirectory: Kind<'partialDirectory'> = {
   async release({ directory, run }, { records }) {
     if (await exists(directory)) {
       const owner = parseOwner(await readOwnerFile(directory));
-      const isOurs = owner === undefined ? !(await exists(join(directory, MANIFEST_FILE))) : owner.runId === run.runId;
+      const isOurs =
+        owner === undefined ? !(await exists(join(directory, MANIFEST_FILE))) : owner.runId === run.runId;
       if (directory.endsWith(`.partial-${run.runId}`) && isOurs) await removePartial(directory);
     }
     await records.remove('partialDirectory', run);
@@ -31,7 +32,13 @@ export const partialDirectory: Kind<'partialDirectory'> = {
               kind: 'partialDirectory' as const,
               what: `unfinished backup in "${id}"`,
               owner,
-              holding: { kind: 'partialDirectory' as const, proxy, run: runOf(owner), vm: vmOf(owner, vmName), directory: id },
+              holding: {
+                kind: 'partialDirectory' as const,
+                proxy,
+                run: runOf(owner),
+                vm: vmOf(owner, vmName),
+                directory: id,
+              },
             },
           ],
     );

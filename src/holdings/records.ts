@@ -25,7 +25,9 @@ export class HoldingRecords {
   async write(kind: HoldingKind, record: HoldingRecord): Promise<void> {
     const file = this.#file(kind, record.owner);
     await mkdir(join(this.#directory, kind), { recursive: true, mode: 0o700 });
-    await writeFile(`${file}.new`, JSON.stringify({ ...record, owner: formatOwner(record.owner) }), { mode: 0o600 });
+    await writeFile(`${file}.new`, JSON.stringify({ ...record, owner: formatOwner(record.owner) }), {
+      mode: 0o600,
+    });
     await rename(`${file}.new`, file);
   }
 
@@ -39,7 +41,11 @@ export class HoldingRecords {
 
   async list(kind: HoldingKind): Promise<readonly HoldingRecord[]> {
     const names = await readdir(join(this.#directory, kind)).catch(() => []);
-    const records = await Promise.all(names.filter((name) => name.endsWith('.json')).map((name) => readRecord(join(this.#directory, kind, name))));
+    const records = await Promise.all(
+      names
+        .filter((name) => name.endsWith('.json'))
+        .map((name) => readRecord(join(this.#directory, kind, name))),
+    );
     return records.filter((record) => record !== undefined);
   }
 

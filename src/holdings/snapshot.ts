@@ -37,7 +37,10 @@ export const snapshot: Kind<'snapshot'> = {
           owner,
           vmUuid,
           ageMs: now.getTime() - Date.parse(info.createdAt),
-          holding: owner === undefined ? undefined : { kind: 'snapshot' as const, run: runOf(owner), vm: vmOf(owner, vmName) },
+          holding:
+            owner === undefined
+              ? undefined
+              : { kind: 'snapshot' as const, run: runOf(owner), vm: vmOf(owner, vmName) },
         });
       }
     }
@@ -49,6 +52,8 @@ export const snapshot: Kind<'snapshot'> = {
 export function isOf(holding: HoldingOf<'snapshot'>): (found: SnapshotInfo) => boolean {
   return ({ name, description }) => {
     const owner = parseOwner(description);
-    return name === SNAPSHOT_NAME && owner?.runId === holding.run.runId && owner.vmUuid === holding.vm.instanceUuid;
+    return (
+      name === SNAPSHOT_NAME && owner?.runId === holding.run.runId && owner.vmUuid === holding.vm.instanceUuid
+    );
   };
 }

@@ -13,7 +13,9 @@ export const uploadedFile: Kind<'uploadedFile'> = {
   },
 
   async absence(holding, tools) {
-    return (await isOurs(holding, tools)) ? { state: 'present', why: `[${holding.datastore}] ${holding.directory} holds our owner file` } : GONE;
+    return (await isOurs(holding, tools))
+      ? { state: 'present', why: `[${holding.datastore}] ${holding.directory} holds our owner file` }
+      : GONE;
   },
 
   async list({ records }) {
@@ -25,7 +27,14 @@ export const uploadedFile: Kind<'uploadedFile'> = {
           kind: 'uploadedFile' as const,
           what: `uploaded disks in [${datastore}] ${directory}`,
           owner,
-          holding: { kind: 'uploadedFile' as const, run: runOf(owner), vm: vmOf(owner, vmName), datacenter, datastore, directory },
+          holding: {
+            kind: 'uploadedFile' as const,
+            run: runOf(owner),
+            vm: vmOf(owner, vmName),
+            datacenter,
+            datastore,
+            directory,
+          },
         },
       ];
     });

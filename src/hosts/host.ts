@@ -2,7 +2,14 @@ import type { Absence } from '../domain/holding.js';
 import type { Transport } from '../domain/transport.js';
 import type { ManifestDisk } from '../domain/manifest.js';
 import type { RestorePlace } from '../domain/runs.js';
-import type { DiskDescription, JsonObject, SnapshotInfo, VmDescription, VmFile, VmSummary } from '../domain/vm.js';
+import type {
+  DiskDescription,
+  JsonObject,
+  SnapshotInfo,
+  VmDescription,
+  VmFile,
+  VmSummary,
+} from '../domain/vm.js';
 import type { VmSpec } from '../domain/vmSpec.js';
 import type { SourceProgram } from '../disks/sourceProgram.js';
 
@@ -118,20 +125,37 @@ export interface Host {
   /** Whether no snapshot that `ours` picks is there, and none can still appear or needs consolidation. */
   snapshotAbsence(instanceUuid: string, ours: (snapshot: SnapshotInfo) => boolean): Promise<Absence>;
   /** All snapshots of all VMs with a given name. */
-  listAllSnapshots(name: string): Promise<readonly { readonly vmUuid: string; readonly vmName: string; readonly snapshot: SnapshotInfo }[]>;
+  listAllSnapshots(
+    name: string,
+  ): Promise<
+    readonly { readonly vmUuid: string; readonly vmName: string; readonly snapshot: SnapshotInfo }[]
+  >;
 
   /** Why a disk cannot be read that way, or undefined where it can. Asked before anything is touched. */
   refusalOf(via: Transport['via'], instanceUuid: string, disk: DiskDescription): Promise<string | undefined>;
-  openLease(instanceUuid: string, snapshotId: string, disk: DiskDescription, notes: LeaseNotes): Promise<DiskExport>;
+  openLease(
+    instanceUuid: string,
+    snapshotId: string,
+    disk: DiskDescription,
+    notes: LeaseNotes,
+  ): Promise<DiskExport>;
   openDatastore(instanceUuid: string, snapshotId: string, disk: DiskDescription): Promise<DiskExport>;
   abortLease(leaseId: string): Promise<void>;
 
-  findPlace(wanted: { readonly folderPath: string; readonly resourcePool: string; readonly datastore: string }): Promise<RestorePlace>;
+  findPlace(wanted: {
+    readonly folderPath: string;
+    readonly resourcePool: string;
+    readonly datastore: string;
+  }): Promise<RestorePlace>;
   openImport(request: ImportRequest, notes: LeaseNotes, signal: AbortSignal): Promise<DiskImport>;
   makeDirectory(place: RestorePlace, directory: string): Promise<void>;
   uploadFile(place: RestorePlace, path: string, file: string): Promise<SourceProgram>;
   readText(place: Pick<RestorePlace, 'datacenter' | 'datastore'>, path: string): Promise<string | undefined>;
-  createVm(request: ImportRequest, directory: string, signal: AbortSignal): Promise<{ moref: string; instanceUuid: string }>;
+  createVm(
+    request: ImportRequest,
+    directory: string,
+    signal: AbortSignal,
+  ): Promise<{ moref: string; instanceUuid: string }>;
   deletePath(place: Pick<RestorePlace, 'datacenter' | 'datastore'>, path: string): Promise<void>;
   /** All VMs that bear a mark of a restore under way. */
   listMarkedVms(): Promise<readonly MarkedVm[]>;
@@ -139,6 +163,9 @@ export interface Host {
   renameVm(moref: string, name: string): Promise<void>;
   /** Gives the VM its identity and takes the mark off. */
   unmarkVm(moref: string): Promise<void>;
-  setIdentity(moref: string, identity: { readonly instanceUuid: string; readonly biosUuid: string }): Promise<void>;
+  setIdentity(
+    moref: string,
+    identity: { readonly instanceUuid: string; readonly biosUuid: string },
+  ): Promise<void>;
   powerOn(moref: string): Promise<void>;
 }

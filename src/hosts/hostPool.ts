@@ -79,9 +79,17 @@ export class HostPool {
 }
 
 /** Opens a host by its driver; without a store the session lives as long as the object does. */
-export function openHost(entry: Omit<HostEntry, 'uuid'>, password: Secret, store: SessionStore | undefined, certificates: string): Promise<Host> {
+export function openHost(
+  entry: Omit<HostEntry, 'uuid'>,
+  password: Secret,
+  store: SessionStore | undefined,
+  certificates: string,
+): Promise<Host> {
   const { address, port, username, caFile, thumbprint } = entry;
-  const trust = { ...(caFile === undefined ? {} : { caFile }), ...(thumbprint === undefined ? {} : { thumbprint }) };
+  const trust = {
+    ...(caFile === undefined ? {} : { caFile }),
+    ...(thumbprint === undefined ? {} : { thumbprint }),
+  };
   return VsphereHost.open({ address, port, username, password, trust }, store ?? FORGETFUL, certificates);
 }
 

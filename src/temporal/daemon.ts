@@ -21,7 +21,11 @@ const START_TIMEOUT_MS = 60_000;
 const LOCK_HELD = 75;
 
 export function daemonFiles(directory: string) {
-  return { lock: join(directory, 'lock'), state: join(directory, 'daemon.json'), log: join(directory, 'daemon.log') };
+  return {
+    lock: join(directory, 'lock'),
+    state: join(directory, 'daemon.json'),
+    log: join(directory, 'daemon.log'),
+  };
 }
 
 /** The daemon of this state directory, if one is up. */
@@ -44,11 +48,15 @@ export async function ensureDaemon(directory: string, environment: NodeJS.Proces
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const { lock, log } = daemonFiles(directory);
   const output = await open(log, 'a', 0o600);
-  const child = spawn('flock', ['--nonblock', '--no-fork', '--conflict-exit-code', String(LOCK_HELD), lock, process.execPath, DAEMON], {
-    detached: true,
-    stdio: ['ignore', output.fd, output.fd],
-    env: environment,
-  });
+  const child = spawn(
+    'flock',
+    ['--nonblock', '--no-fork', '--conflict-exit-code', String(LOCK_HELD), lock, process.execPath, DAEMON],
+    {
+      detached: true,
+      stdio: ['ignore', output.fd, output.fd],
+      env: environment,
+    },
+  );
   child.unref();
   await output.close();
   let exit: number | undefined;
@@ -66,7 +74,10 @@ export async function ensureDaemon(directory: string, environment: NodeJS.Proces
   throw new EverthawError({
     code: 'ProgramFailed',
     what: 'start the Everthaw daemon',
-    why: exit === undefined ? `it was not up within ${START_TIMEOUT_MS / 1000} s` : `it ended with ${exit}: ${await lastLine(log)}`,
+    why:
+      exit === undefined
+        ? `it was not up within ${START_TIMEOUT_MS / 1000} s`
+        : `it ended with ${exit}: ${await lastLine(log)}`,
     hint: `look into ${log}`,
   });
 }

@@ -21,13 +21,27 @@ export interface EmbeddedOptions {
 }
 
 /** Starts Temporal's development server and returns when it answers and the namespace is fit for us. */
-export async function startEmbeddedServer(options: EmbeddedOptions, signal: AbortSignal): Promise<EmbeddedServer> {
+export async function startEmbeddedServer(
+  options: EmbeddedOptions,
+  signal: AbortSignal,
+): Promise<EmbeddedServer> {
   const port = await freePort(options.wishedPorts?.server ?? 7233);
   const uiPort = await freePort(options.wishedPorts?.ui ?? 8233);
   const child = spawnTethered(
     options.program,
     [
-      ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--ui-port', String(uiPort), '--namespace', options.namespace],
+      ...[
+        'server',
+        'start-dev',
+        '--ip',
+        '127.0.0.1',
+        '--port',
+        String(port),
+        '--ui-port',
+        String(uiPort),
+        '--namespace',
+        options.namespace,
+      ],
       ...(options.databaseFile === undefined ? [] : ['--db-filename', options.databaseFile]),
       // Without it every retry below a second takes a second.
       ...['--dynamic-config-value', 'history.timerProcessorMaxTimeShift="50ms"', '--log-level', 'error'],
@@ -37,7 +51,8 @@ export async function startEmbeddedServer(options: EmbeddedOptions, signal: Abor
   const tail = tailOf(child);
   const address = `127.0.0.1:${port}`;
   await until(async () => {
-    if (child.exitCode !== null) throw new Error(`the Temporal server ended with ${child.exitCode}: ${tail()}`);
+    if (child.exitCode !== null)
+      throw new Error(`the Temporal server ended with ${child.exitCode}: ${tail()}`);
     const client = await connectClient({ address, namespace: options.namespace }).catch(() => undefined);
     if (client === undefined) return false;
     try {

@@ -54,7 +54,10 @@ async function download(bin: string): Promise<void> {
   const directory = join(bin, 'download');
   await mkdir(directory, { recursive: true });
   const started = TestWorkflowEnvironment.createLocal({
-    server: { executable: { type: 'cached-download', version: PINNED_VERSION, downloadDir: directory }, ui: false },
+    server: {
+      executable: { type: 'cached-download', version: PINNED_VERSION, downloadDir: directory },
+      ui: false,
+    },
   });
   started.then((environment) => environment.teardown()).catch(() => undefined);
   const timeout = new Promise<never>((_, reject) => {

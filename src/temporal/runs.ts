@@ -4,11 +4,17 @@ import { EverthawError } from '../domain/errors.js';
 import { SEARCH_ATTRIBUTES, vmWorkflowId, WORKFLOW_QUEUE } from '../domain/names.js';
 import type { BackupRequest, BackupResult, RestoreRequest, RestoreResult } from '../domain/runs.js';
 
-export function startBackup(client: Client, request: BackupRequest): Promise<WorkflowHandle<() => Promise<BackupResult>>> {
+export function startBackup(
+  client: Client,
+  request: BackupRequest,
+): Promise<WorkflowHandle<() => Promise<BackupResult>>> {
   return start(client, 'backupVm', 'backup', request, `back up to ${request.directory}`);
 }
 
-export function startRestore(client: Client, request: RestoreRequest): Promise<WorkflowHandle<() => Promise<RestoreResult>>> {
+export function startRestore(
+  client: Client,
+  request: RestoreRequest,
+): Promise<WorkflowHandle<() => Promise<RestoreResult>>> {
   return start(client, 'restoreVm', 'restore', request, `restore from ${request.directory}`);
 }
 

@@ -34,7 +34,12 @@ export async function backupVm(request: BackupRequest): Promise<BackupResult> {
   }
 }
 
-async function backup(request: BackupRequest, run: RunRef, debts: Debts, report: RunReport): Promise<BackupResult> {
+async function backup(
+  request: BackupRequest,
+  run: RunRef,
+  debts: Debts,
+  report: RunReport,
+): Promise<BackupResult> {
   const { vm, proxy, transport, directory, retries } = request;
   const step: Step = { run, vm, proxy, retries };
   const startedAt = Date.now();
@@ -54,7 +59,9 @@ async function backup(request: BackupRequest, run: RunRef, debts: Debts, report:
 
   debts.owe({ kind: 'partialDirectory', run, vm, proxy, directory: partialName(directory, run.runId) });
   debts.owe({ kind: HOLDING_OF_TRANSPORT[transport.via], run, vm, proxy });
-  const { disks, warnings } = await withinAge(request, () => moveDisks(request, step, snapshot, preflight.disks, report));
+  const { disks, warnings } = await withinAge(request, () =>
+    moveDisks(request, step, snapshot, preflight.disks, report),
+  );
 
   report.enter('removing the snapshot');
   await debts.letGo('snapshot');
@@ -90,8 +97,16 @@ async function moveDisks(
   const disks: DiskResult[] = [];
   for (const disk of wanted) {
     report.enter(`transfer of disk ${disk.label}`);
-    const result = await movingOnProxy(proxy, `disk ${disk.label}`).transfer({ ...step, snapshotId: snapshot.id, disk, transport, directory });
-    report.note(`disk ${disk.label}: ${formatBytes(result.bytes)} in ${formatDuration(result.durationMs)} by ${formatTransport(transport)}`);
+    const result = await movingOnProxy(proxy, `disk ${disk.label}`).transfer({
+      ...step,
+      snapshotId: snapshot.id,
+      disk,
+      transport,
+      directory,
+    });
+    report.note(
+      `disk ${disk.label}: ${formatBytes(result.bytes)} in ${formatDuration(result.durationMs)} by ${formatTransport(transport)}`,
+    );
     disks.push(result);
   }
   report.enter('catalog');

@@ -2,7 +2,14 @@ import { workflowInfo } from '@temporalio/workflow';
 import { formatBytes } from '../domain/format.js';
 import type { RunRef } from '../domain/holding.js';
 import { restoringName } from '../domain/names.js';
-import type { MadeVm, RestorePlan, RestoreRequest, RestoreResult, Step, VerifiedBackup } from '../domain/runs.js';
+import type {
+  MadeVm,
+  RestorePlan,
+  RestoreRequest,
+  RestoreResult,
+  Step,
+  VerifiedBackup,
+} from '../domain/runs.js';
 import { Debts } from './debts.js';
 import { RunReport } from './runReport.js';
 import { settleHost } from './settleHost.js';
@@ -32,7 +39,12 @@ export async function restoreVm(request: RestoreRequest): Promise<RestoreResult>
   }
 }
 
-async function restore(request: RestoreRequest, run: RunRef, debts: Debts, report: RunReport): Promise<RestoreResult> {
+async function restore(
+  request: RestoreRequest,
+  run: RunRef,
+  debts: Debts,
+  report: RunReport,
+): Promise<RestoreResult> {
   const { vm, proxy, retries, directory } = request;
   const step: Step = { run, vm, proxy, retries };
   const startedAt = Date.now();
@@ -48,7 +60,13 @@ async function restore(request: RestoreRequest, run: RunRef, debts: Debts, repor
   const { made, uploadDirectory } = await makeVm(request, step, backup, plan, debts);
   report.note(`${formatBytes(made.bytes)} uploaded, VM ${made.moref} made`);
   report.enter('putting it in its place');
-  const finished = await onProxy(proxy).finishRestore({ ...step, request, plan, made, ...(uploadDirectory === undefined ? {} : { uploadDirectory }) });
+  const finished = await onProxy(proxy).finishRestore({
+    ...step,
+    request,
+    plan,
+    made,
+    ...(uploadDirectory === undefined ? {} : { uploadDirectory }),
+  });
   return {
     state: 'succeeded',
     name: vm.name,
@@ -76,8 +94,20 @@ async function makeVm(
     return { made: await movingOnProxy(proxy, 'all disks').importVm({ ...step, request, place }) };
   }
   const uploadDirectory = restoringName(vm.name, run.runId).replaceAll('/', '%2f');
-  debts.owe({ kind: 'uploadedFile', run, vm, directory: uploadDirectory, datacenter: place.datacenter, datastore: place.datastore });
-  const { bytes } = await movingOnProxy(proxy, 'all disks').uploadDisks({ ...step, request, place, uploadDirectory });
+  debts.owe({
+    kind: 'uploadedFile',
+    run,
+    vm,
+    directory: uploadDirectory,
+    datacenter: place.datacenter,
+    datastore: place.datastore,
+  });
+  const { bytes } = await movingOnProxy(proxy, 'all disks').uploadDisks({
+    ...step,
+    request,
+    place,
+    uploadDirectory,
+  });
   debts.owe({ kind: 'halfRestoredVm', run, vm, finalName: vm.name });
   const { moref } = await onHost(vm.hostUuid).createVm({ ...step, request, place, uploadDirectory });
   return { made: { moref, bytes }, uploadDirectory };

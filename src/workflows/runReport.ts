@@ -1,4 +1,10 @@
-import { defineQuery, isCancellation, setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
+import {
+  defineQuery,
+  isCancellation,
+  setCurrentDetails,
+  setHandler,
+  upsertSearchAttributes,
+} from '@temporalio/workflow';
 import { defineSearchAttributeKey } from '@temporalio/common/lib/search-attributes.js';
 import { PHASE_QUERY, SEARCH_ATTRIBUTES } from '../domain/names.js';
 
@@ -38,6 +44,8 @@ export class RunReport {
   }
 
   #show(): void {
-    setCurrentDetails([`## ${this.#title}`, `**${this.#phase}**`, ...this.#done.map((line) => `- ${line}`)].join('\n\n'));
+    setCurrentDetails(
+      [`## ${this.#title}`, `**${this.#phase}**`, ...this.#done.map((line) => `- ${line}`)].join('\n\n'),
+    );
   }
 }

@@ -19,17 +19,32 @@ const COMMON = {
 
 /** A step on the host alone: any proxy that knows the host does it. */
 export function onHost(hostUuid: string, summary?: string): Steps {
-  return proxyActivities<Activities>({ ...COMMON, taskQueue: hostQueue(hostUuid), startToCloseTimeout: '1 hour', ...summaryOf(summary) });
+  return proxyActivities<Activities>({
+    ...COMMON,
+    taskQueue: hostQueue(hostUuid),
+    startToCloseTimeout: '1 hour',
+    ...summaryOf(summary),
+  });
 }
 
 /** A step on one proxy. */
 export function onProxy(proxy: string, summary?: string): Steps {
-  return proxyActivities<Activities>({ ...COMMON, taskQueue: proxyQueue(proxy), startToCloseTimeout: '1 hour', ...summaryOf(summary) });
+  return proxyActivities<Activities>({
+    ...COMMON,
+    taskQueue: proxyQueue(proxy),
+    startToCloseTimeout: '1 hour',
+    ...summaryOf(summary),
+  });
 }
 
 /** A step that moves a disk's bytes, however many they are: the run's age ends it, not a time-out of its own. */
 export function movingOnProxy(proxy: string, summary: string): Steps {
-  return proxyActivities<Activities>({ ...COMMON, taskQueue: proxyQueue(proxy), startToCloseTimeout: '30 days', summary });
+  return proxyActivities<Activities>({
+    ...COMMON,
+    taskQueue: proxyQueue(proxy),
+    startToCloseTimeout: '30 days',
+    summary,
+  });
 }
 
 /** Clean-up: retried for ever, at growing intervals. */

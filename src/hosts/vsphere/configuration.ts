@@ -18,7 +18,15 @@ const CONFIGURATION = z.object({
   coresPerSocket: z.number().int().nonnegative(),
   memoryMB: z.number().int().positive(),
   controllers: z.array(z.object({ type: z.string(), key: z.number(), busNumber: z.number() })),
-  disks: z.array(z.object({ label: z.string(), controllerKey: z.number(), unitNumber: z.number(), capacityBytes: z.number(), thin: z.boolean() })),
+  disks: z.array(
+    z.object({
+      label: z.string(),
+      controllerKey: z.number(),
+      unitNumber: z.number(),
+      capacityBytes: z.number(),
+      thin: z.boolean(),
+    }),
+  ),
   networkCards: z.array(
     z.object({
       type: z.string(),
@@ -35,7 +43,8 @@ const CONFIGURATION = z.object({
 export type VmConfiguration = z.infer<typeof CONFIGURATION>;
 
 /** Keys that name files or state of the old VM and would mislead the new one. */
-const DERIVED_KEYS = /^(everthaw\.|migrate\.|sched\.swap\.|vmxstats\.|guestinfo\.|nvram$|svga\.|monitor\.phys_bits_used)/;
+const DERIVED_KEYS =
+  /^(everthaw\.|migrate\.|sched\.swap\.|vmxstats\.|guestinfo\.|nvram$|svga\.|monitor\.phys_bits_used)/;
 
 export function readConfiguration(config: XmlInput | undefined): VmConfiguration {
   const hardware = child(config, 'hardware');
@@ -154,8 +163,8 @@ export function configSpec(configuration: VmConfiguration, options: ConfigSpecOp
         ),
       ),
     ],
-    extraConfig: [...Object.entries(configuration.extraConfig), [MARK_KEY, options.mark]].map(([key, value]) =>
-      typed('OptionValue', { key, value: { '@xsi:type': 'xsd:string', '#text': value } }),
+    extraConfig: [...Object.entries(configuration.extraConfig), [MARK_KEY, options.mark]].map(
+      ([key, value]) => typed('OptionValue', { key, value: { '@xsi:type': 'xsd:string', '#text': value } }),
     ),
     ...(configuration.firmware === '' ? {} : { firmware: configuration.firmware }),
   };

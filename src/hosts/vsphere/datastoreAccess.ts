@@ -22,25 +22,47 @@ type Place = Pick<RestorePlace, 'datacenter' | 'datastore'>;
 const OBJECT_STORES = ['vsan', 'vvol'];
 
 /** Where it would give wrong bytes or none, and why; asked before the snapshot is taken. */
-export async function datastoreRefusal(session: VsphereSession, instanceUuid: string, disk: DiskDescription): Promise<string | undefined> {
+export async function datastoreRefusal(
+  session: VsphereSession,
+  instanceUuid: string,
+  disk: DiskDescription,
+): Promise<string | undefined> {
   const vm = await findVm(session, instanceUuid);
-  const devices = (await readProperties(session, 'read the disks of a VM', vm, ['config.hardware.device'])).get('config.hardware.device');
+  const devices = (
+    await readProperties(session, 'read the disks of a VM', vm, ['config.hardware.device'])
+  ).get('config.hardware.device');
   const device = readDisks(arrayOf(devices)).find(({ label }) => label === disk.label);
   if (device === undefined) return 'the VM has no such disk any more';
-  if (hasParent(device)) return 'the VM has a snapshot already, so that the disk’s file is not the whole disk';
+  if (hasParent(device))
+    return 'the VM has a snapshot already, so that the disk’s file is not the whole disk';
   const { datastore } = parseDatastorePath(disk.path);
   const all = await readAll(session, 'read the datastores', 'Datastore', ['summary.name', 'summary.type']);
-  const kind = text(all.find(({ properties }) => text(properties.get('summary.name')) === datastore)?.properties.get('summary.type')).toLowerCase();
-  if (OBJECT_STORES.includes(kind)) return `datastore "${datastore}" is of kind ${kind}, which keeps no flat files`;
+  const kind = text(
+    all
+      .find(({ properties }) => text(properties.get('summary.name')) === datastore)
+      ?.properties.get('summary.type'),
+  ).toLowerCase();
+  if (OBJECT_STORES.includes(kind))
+    return `datastore "${datastore}" is of kind ${kind}, which keeps no flat files`;
   return undefined;
 }
 
 /** Opens one disk of a snapshot as an URL of its raw bytes; the path is the snapshot's own, for a VM may have moved. */
-export async function openDatastoreDisk(session: VsphereSession, instanceUuid: string, snapshotId: string, disk: DiskDescription, caFile: string | undefined): Promise<DiskExport> {
+export async function openDatastoreDisk(
+  session: VsphereSession,
+  instanceUuid: string,
+  snapshotId: string,
+  disk: DiskDescription,
+  caFile: string | undefined,
+): Promise<DiskExport> {
   const what = `open disk ${disk.label} of snapshot ${snapshotId} on its datastore`;
   const vm = await findVm(session, instanceUuid);
-  const devices = (await readProperties(session, what, ref('VirtualMachineSnapshot', snapshotId), ['config.hardware.device'])).get('config.hardware.device');
-  const device: DiskDevice | undefined = readDisks(arrayOf(devices)).find(({ label }) => label === disk.label);
+  const devices = (
+    await readProperties(session, what, ref('VirtualMachineSnapshot', snapshotId), ['config.hardware.device'])
+  ).get('config.hardware.device');
+  const device: DiskDevice | undefined = readDisks(arrayOf(devices)).find(
+    ({ label }) => label === disk.label,
+  );
   if (device === undefined) throw diskNotInSnapshot(what, disk.label);
   if (hasParent(device)) {
     throw new EverthawError({
@@ -59,7 +81,12 @@ export async function openDatastoreDisk(session: VsphereSession, instanceUuid: s
   const access = await urlAccess(session, caFile);
   return {
     kind: 'url',
-    url: folderUrl(session.url, datacenter, datastore, directory === '' ? extent.file : `${directory}/${extent.file}`).href,
+    url: folderUrl(
+      session.url,
+      datacenter,
+      datastore,
+      directory === '' ? extent.file : `${directory}/${extent.file}`,
+    ).href,
     sizeBytes: extent.sizeBytes,
     access,
   };
@@ -70,7 +97,11 @@ export async function urlAccess(session: VsphereSession, caFile: string | undefi
 }
 
 /** A small text file of a datastore, or undefined where there is none. */
-export async function readDatastoreText(session: VsphereSession, place: Place, path: string): Promise<string | undefined> {
+export async function readDatastoreText(
+  session: VsphereSession,
+  place: Place,
+  path: string,
+): Promise<string | undefined> {
   const what = `read ${formatDatastorePath(place.datastore, path)}`;
   const agent = new Agent({ connect: trustingConnector(session.at.trust) });
   try {
@@ -88,12 +119,28 @@ export async function readDatastoreText(session: VsphereSession, place: Place, p
   }
 }
 
-export async function downloadProgram(session: VsphereSession, place: Place, path: string, caFile: string | undefined): Promise<SourceProgram> {
+export async function downloadProgram(
+  session: VsphereSession,
+  place: Place,
+  path: string,
+  caFile: string | undefined,
+): Promise<SourceProgram> {
   return curlDownload(await target(session, place, path, caFile), formatDatastorePath(place.datastore, path));
 }
 
-export async function uploadProgram(session: VsphereSession, place: Place, path: string, file: string, caFile: string | undefined): Promise<SourceProgram> {
-  return curlUpload(await target(session, place, path, caFile), file, 'PUT', formatDatastorePath(place.datastore, path));
+export async function uploadProgram(
+  session: VsphereSession,
+  place: Place,
+  path: string,
+  file: string,
+  caFile: string | undefined,
+): Promise<SourceProgram> {
+  return curlUpload(
+    await target(session, place, path, caFile),
+    file,
+    'PUT',
+    formatDatastorePath(place.datastore, path),
+  );
 }
 
 /** Makes a directory on a datastore. @throws EverthawError RestoreTargetExists */
@@ -117,17 +164,33 @@ export async function deletePath(session: VsphereSession, place: Place, path: st
       what,
       fileManager,
       'DeleteDatastoreFile_Task',
-      { name: formatDatastorePath(place.datastore, path), datacenter: refXml(await datacenterRef(session, place.datacenter)) },
+      {
+        name: formatDatastorePath(place.datastore, path),
+        datacenter: refXml(await datacenterRef(session, place.datacenter)),
+      },
       new AbortController().signal,
     );
   } catch (error) {
-    if (error instanceof EverthawError && error.cause instanceof VimFault && error.cause.type === 'FileNotFound') return;
+    if (
+      error instanceof EverthawError &&
+      error.cause instanceof VimFault &&
+      error.cause.type === 'FileNotFound'
+    )
+      return;
     throw error;
   }
 }
 
-async function target(session: VsphereSession, place: Place, path: string, caFile: string | undefined): Promise<CurlTarget> {
-  return { url: folderUrl(session.url, place.datacenter, place.datastore, path).href, ...(await urlAccess(session, caFile)) };
+async function target(
+  session: VsphereSession,
+  place: Place,
+  path: string,
+  caFile: string | undefined,
+): Promise<CurlTarget> {
+  return {
+    url: folderUrl(session.url, place.datacenter, place.datastore, path).href,
+    ...(await urlAccess(session, caFile)),
+  };
 }
 
 async function datacenterRef(session: VsphereSession, path: string) {
@@ -135,5 +198,10 @@ async function datacenterRef(session: VsphereSession, path: string) {
   for (const { object } of all) {
     if ((await placeOf(session, object)).datacenter === path) return object;
   }
-  throw new EverthawError({ code: 'HostFault', what: `find datacenter "${path}"`, why: 'the host has none of that name', hint: 'name another in the catalog' });
+  throw new EverthawError({
+    code: 'HostFault',
+    what: `find datacenter "${path}"`,
+    why: 'the host has none of that name',
+    hint: 'name another in the catalog',
+  });
 }

@@ -51,14 +51,25 @@ export async function describeVm(session: VsphereSession, instanceUuid: string):
 /** Configuration, NVRAM and logs of a VM; the host names the configuration, its neighbours are guessed from it. */
 export async function listVmFiles(session: VsphereSession, instanceUuid: string): Promise<readonly VmFile[]> {
   const vm = await findVm(session, instanceUuid);
-  const layout = (await readProperties(session, 'list the files of a VM', vm, ['layoutEx.file', 'config.files.vmPathName'])) as ReadonlyMap<string, XmlInput>;
-  const roles: Readonly<Record<string, VmFile['role']>> = { config: 'vmx', nvram: 'nvram', log: 'log', suspendMemory: 'memory', suspend: 'memory' };
+  const layout = await readProperties(session, 'list the files of a VM', vm, [
+    'layoutEx.file',
+    'config.files.vmPathName',
+  ]);
+  const roles: Readonly<Record<string, VmFile['role']>> = {
+    config: 'vmx',
+    nvram: 'nvram',
+    log: 'log',
+    suspendMemory: 'memory',
+    suspend: 'memory',
+  };
   const files = arrayOf(layout.get('layoutEx.file')).flatMap((file) => {
     const role = roles[text(file, 'type')];
     return role === undefined ? [] : [{ role, path: text(file, 'name') }];
   });
   const configPath = text(layout.get('config.files.vmPathName'));
-  return files.some(({ role }) => role === 'vmx') || configPath === '' ? files : [...files, { role: 'vmx', path: configPath }];
+  return files.some(({ role }) => role === 'vmx') || configPath === ''
+    ? files
+    : [...files, { role: 'vmx', path: configPath }];
 }
 
 /** The snapshot tree as a list, parents before children. */
@@ -74,7 +85,10 @@ export function flattenSnapshots(trees: readonly XmlInput[]): readonly SnapshotI
   ]);
 }
 
-async function readDatastores(session: VsphereSession, references: readonly XmlInput[]): Promise<readonly DatastoreInfo[]> {
+async function readDatastores(
+  session: VsphereSession,
+  references: readonly XmlInput[],
+): Promise<readonly DatastoreInfo[]> {
   const found: DatastoreInfo[] = [];
   for (const reference of references) {
     const datastore = readRef(reference);

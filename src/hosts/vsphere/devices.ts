@@ -36,7 +36,15 @@ export function readControllers(devices: readonly XmlInput[]): readonly Controll
     const type = typeOf(device);
     const bus = BUS_OF_CONTROLLER[type];
     if (bus === undefined) return [];
-    return [{ type, key: Number(text(device, 'key')), bus, busNumber: Number(text(device, 'busNumber')), sharedBus: text(device, 'sharedBus') }];
+    return [
+      {
+        type,
+        key: Number(text(device, 'key')),
+        bus,
+        busNumber: Number(text(device, 'busNumber')),
+        sharedBus: text(device, 'sharedBus'),
+      },
+    ];
   });
 }
 
@@ -47,7 +55,8 @@ export function readDisks(devices: readonly XmlInput[]): readonly DiskDevice[] {
     const controller = controllers.find(({ key }) => key === Number(text(device, 'controllerKey')));
     if (controller === undefined) return [];
     const unitNumber = Number(text(device, 'unitNumber'));
-    const capacityBytes = Number(text(device, 'capacityInBytes')) || Number(text(device, 'capacityInKB')) * 1024;
+    const capacityBytes =
+      Number(text(device, 'capacityInBytes')) || Number(text(device, 'capacityInKB')) * 1024;
     return [
       {
         label: `${controller.bus}${controller.busNumber}:${unitNumber}`,
@@ -64,7 +73,12 @@ export function readDisks(devices: readonly XmlInput[]): readonly DiskDevice[] {
 
 export function describeDisk(disk: DiskDevice): DiskDescription {
   const refusal = refusalOfDisk(disk);
-  return { label: disk.label, path: disk.fileName, capacityBytes: disk.capacityBytes, ...(refusal === undefined ? {} : { refusal }) };
+  return {
+    label: disk.label,
+    path: disk.fileName,
+    capacityBytes: disk.capacityBytes,
+    ...(refusal === undefined ? {} : { refusal }),
+  };
 }
 
 /** Whether the disk's file has a parent: then the file alone is not the disk. */
@@ -73,7 +87,10 @@ export function hasParent(disk: DiskDevice): boolean {
 }
 
 /** What a lease's device URL names the disk by: the end of its key, `ParaVirtualSCSIController0:0`. */
-export function leaseKeyOf(disk: { readonly controller: Pick<Controller, 'type' | 'busNumber'>; readonly unitNumber: number }): string {
+export function leaseKeyOf(disk: {
+  readonly controller: Pick<Controller, 'type' | 'busNumber'>;
+  readonly unitNumber: number;
+}): string {
   return `${disk.controller.type}${disk.controller.busNumber}:${disk.unitNumber}`;
 }
 
@@ -81,12 +98,17 @@ export function leaseKeyOf(disk: { readonly controller: Pick<Controller, 'type' 
 function refusalOfDisk(disk: DiskDevice): string | undefined {
   const backing = child(disk.node, 'backing');
   const mode = text(backing, 'diskMode');
-  if (mode.startsWith('independent_')) return `it is an independent disk (${mode}), which a snapshot leaves out`;
-  if (typeOf(backing).startsWith('VirtualDiskRawDiskMapping') && text(backing, 'compatibilityMode') === 'physicalMode') {
+  if (mode.startsWith('independent_'))
+    return `it is an independent disk (${mode}), which a snapshot leaves out`;
+  if (
+    typeOf(backing).startsWith('VirtualDiskRawDiskMapping') &&
+    text(backing, 'compatibilityMode') === 'physicalMode'
+  ) {
     return 'it is a raw device mapping in physical mode, which a snapshot leaves out';
   }
   const sharing = text(backing, 'sharing');
   if (sharing !== '' && sharing !== 'sharingNone') return `other VMs write to it too (${sharing})`;
-  if (!['', 'noSharing'].includes(disk.controller.sharedBus)) return `its controller’s bus is shared (${disk.controller.sharedBus})`;
+  if (!['', 'noSharing'].includes(disk.controller.sharedBus))
+    return `its controller’s bus is shared (${disk.controller.sharedBus})`;
   return undefined;
 }

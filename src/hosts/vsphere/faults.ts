@@ -18,7 +18,9 @@ export class VimFault extends Error {
 export function faultOfBody(fault: XmlInput): VimFault {
   const detail = child(fault, 'detail');
   const [name, content] =
-    Object.entries((typeof detail === 'object' ? detail : {}) as Record<string, XmlInput>).find(([key]) => !key.startsWith('@') && key !== '#text') ?? [];
+    Object.entries((typeof detail === 'object' ? detail : {}) as Record<string, XmlInput>).find(
+      ([key]) => !key.startsWith('@') && key !== '#text',
+    ) ?? [];
   const type = typeOf(content) || (name ?? '').replace(/^.*:/, '').replace(/Fault$/, '') || 'RuntimeFault';
   return new VimFault(type, text(fault, 'faultstring'), content);
 }
@@ -50,11 +52,19 @@ const NOT_QUIESCED: Meaning = {
   retry: 'again',
   hint: 'look at the guest’s event log (VSS, pre-freeze script); or allow a crash-consistent backup with --quiesce preferred',
 };
-const MISSING: Meaning = { code: 'VmNotFound', retry: 'final', hint: 'it was removed or registered anew meanwhile: look it up again' };
+const MISSING: Meaning = {
+  code: 'VmNotFound',
+  retry: 'final',
+  hint: 'it was removed or registered anew meanwhile: look it up again',
+};
 
 const MEANINGS: Readonly<Record<string, Meaning>> = {
   InvalidLogin: { code: 'LoginRefused', retry: 'final', hint: 'check user name and password' },
-  NoPermission: { code: 'NotPermitted', retry: 'final', hint: 'give the backup user this privilege on the object (docs/privileges.md)' },
+  NoPermission: {
+    code: 'NotPermitted',
+    retry: 'final',
+    hint: 'give the backup user this privilege on the object (docs/privileges.md)',
+  },
   TaskInProgress: BUSY,
   ResourceInUse: BUSY,
   ConcurrentAccess: BUSY,
@@ -69,15 +79,34 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   DuplicateName: { code: 'RestoreTargetExists', retry: 'final', hint: 'give the restored VM another name' },
 };
 
-const NETWORK_ERRORS = ['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_SOCKET', 'UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'];
+const NETWORK_ERRORS = [
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_SOCKET',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+];
 
 /** The driver's one place where a vendor's error becomes ours. */
 export function translate(what: string, error: unknown): EverthawError {
   if (error instanceof EverthawError) return error;
   if (error instanceof VimFault) {
-    const meaning = MEANINGS[error.type] ?? { code: 'HostFault', retry: 'again', hint: 'look at the task in the vSphere Client' };
+    const meaning = MEANINGS[error.type] ?? {
+      code: 'HostFault',
+      retry: 'again',
+      hint: 'look at the task in the vSphere Client',
+    };
     const privilege = error.type === 'NoPermission' ? text(error.detail, 'privilegeId') : '';
-    const why = [error.type, error.message === error.type ? '' : error.message, privilege].filter((part) => part !== '').join(': ');
+    const why = [error.type, error.message === error.type ? '' : error.message, privilege]
+      .filter((part) => part !== '')
+      .join(': ');
     return new EverthawError({ ...meaning, what, why, cause: error });
   }
   const code = codeOf(error);

@@ -1,18 +1,29 @@
 import { EverthawError } from '../../domain/errors.js';
 import { curlUpload } from '../../disks/curl.js';
-import type { DiskImport, ImportRequest, LeaseNotes} from '../host.js';
+import type { DiskImport, ImportRequest, LeaseNotes } from '../host.js';
 import type { RestorePlace } from '../../domain/runs.js';
 import { configSpec, parseConfiguration, type VmConfiguration } from './configuration.js';
 import { leaseKeyOf } from './devices.js';
 import { placeOf } from './inventory.js';
-import { awaitLease, checkSize, completeLease, deviceOf, keepAlive, manifestSizes, targetOf } from './leases.js';
+import {
+  awaitLease,
+  checkSize,
+  completeLease,
+  deviceOf,
+  keepAlive,
+  manifestSizes,
+  targetOf,
+} from './leases.js';
 import { readAll, readProperties, runTask } from './properties.js';
 import { returnValue } from './soapClient.js';
 import type { VsphereSession } from './session.js';
 import { readRef, ref, refXml, text, typed, type Ref } from './xml.js';
 
 /** Finds folder, pool and datastore by the names that a catalog or manifest gives. */
-export async function findPlace(session: VsphereSession, wanted: { folderPath: string; resourcePool: string; datastore: string }): Promise<RestorePlace> {
+export async function findPlace(
+  session: VsphereSession,
+  wanted: { folderPath: string; resourcePool: string; datastore: string },
+): Promise<RestorePlace> {
   const folder = await findByPath(session, 'Folder', wanted.folderPath);
   const pool = await findByPath(session, 'ResourcePool', wanted.resourcePool);
   const datastores = await readAll(session, 'list the datastores', 'Datastore', ['summary.name']);
@@ -23,17 +34,32 @@ export async function findPlace(session: VsphereSession, wanted: { folderPath: s
       return { datacenter, folderId: folder.value, poolId: pool.value, datastore: wanted.datastore };
     }
   }
-  throw placeMissing('datastore', wanted.datastore, datastores.map(({ properties }) => text(properties.get('summary.name'))));
+  throw placeMissing(
+    'datastore',
+    wanted.datastore,
+    datastores.map(({ properties }) => text(properties.get('summary.name'))),
+  );
 }
 
 /** Makes the VM by an import lease: it exists, marked, and waits for its disks. */
-export async function openImportLease(session: VsphereSession, request: ImportRequest, notes: LeaseNotes, signal: AbortSignal): Promise<DiskImport> {
+export async function openImportLease(
+  session: VsphereSession,
+  request: ImportRequest,
+  notes: LeaseNotes,
+  signal: AbortSignal,
+): Promise<DiskImport> {
   const what = `make VM "${request.name}" for restoring`;
   const configuration = parseConfiguration(request.configuration);
   const { place } = request;
   await notes.intend();
   const answer = await session.call(what, ref('ResourcePool', place.poolId), 'ImportVApp', {
-    spec: typed('VirtualMachineImportSpec', { configSpec: configSpec(configuration, { name: request.name, mark: request.mark, datastore: place.datastore }) }),
+    spec: typed('VirtualMachineImportSpec', {
+      configSpec: configSpec(configuration, {
+        name: request.name,
+        mark: request.mark,
+        datastore: place.datastore,
+      }),
+    }),
     folder: refXml(ref('Folder', place.folderId)),
   });
   const reference = readRef(returnValue(answer));
@@ -62,7 +88,12 @@ export async function openImportLease(session: VsphereSession, request: ImportRe
 }
 
 /** Makes the VM from disks that were uploaded to a directory of the datastore. */
-export async function createVm(session: VsphereSession, request: ImportRequest, directory: string, signal: AbortSignal): Promise<{ moref: string; instanceUuid: string }> {
+export async function createVm(
+  session: VsphereSession,
+  request: ImportRequest,
+  directory: string,
+  signal: AbortSignal,
+): Promise<{ moref: string; instanceUuid: string }> {
   const what = `make VM "${request.name}" from the uploaded disks`;
   const { place } = request;
   const files = new Map(request.disks.map(({ disk }) => [disk.label, disk.file]));
@@ -77,7 +108,10 @@ export async function createVm(session: VsphereSession, request: ImportRequest, 
     what,
     ref('Folder', place.folderId),
     'CreateVM_Task',
-    { config: { ...config, files: { vmPathName: `[${place.datastore}] ${directory}/${directory}.vmx` } }, pool: refXml(ref('ResourcePool', place.poolId)) },
+    {
+      config: { ...config, files: { vmPathName: `[${place.datastore}] ${directory}/${directory}.vmx` } },
+      pool: refXml(ref('ResourcePool', place.poolId)),
+    },
     signal,
   );
   const vm = readRef(result);
@@ -95,9 +129,19 @@ function keyOf(configuration: VmConfiguration, disk: VmConfiguration['disks'][nu
   return controller === undefined ? disk.label : leaseKeyOf({ controller, unitNumber: disk.unitNumber });
 }
 
-async function findByPath(session: VsphereSession, type: 'Folder' | 'ResourcePool', path: string): Promise<Ref> {
+async function findByPath(
+  session: VsphereSession,
+  type: 'Folder' | 'ResourcePool',
+  path: string,
+): Promise<Ref> {
   const { searchIndex } = await session.content();
-  const found = readRef(returnValue(await session.call(`find ${path}`, searchIndex, 'FindByInventoryPath', { inventoryPath: path.replace(/^\//, '') })));
+  const found = readRef(
+    returnValue(
+      await session.call(`find ${path}`, searchIndex, 'FindByInventoryPath', {
+        inventoryPath: path.replace(/^\//, ''),
+      }),
+    ),
+  );
   if (found?.type === type || (type === 'ResourcePool' && found?.type === 'VirtualApp')) return found;
   throw placeMissing(type === 'Folder' ? 'folder' : 'resource pool', path, []);
 }

@@ -6,9 +6,20 @@ import { returnValue } from './soapClient.js';
 import type { VsphereSession } from './session.js';
 import { children, readRef, ref, text, type Ref } from './xml.js';
 
-const SUMMARY_PATHS = ['name', 'config.uuid', 'config.instanceUuid', 'runtime.powerState', 'guest.ipAddress', 'guest.hostName'];
+const SUMMARY_PATHS = [
+  'name',
+  'config.uuid',
+  'config.instanceUuid',
+  'runtime.powerState',
+  'guest.ipAddress',
+  'guest.hostName',
+];
 
-const POWER_STATES: Readonly<Record<string, VmSummary['powerState']>> = { poweredOn: 'on', poweredOff: 'off', suspended: 'suspended' };
+const POWER_STATES: Readonly<Record<string, VmSummary['powerState']>> = {
+  poweredOn: 'on',
+  poweredOff: 'off',
+  suspended: 'suspended',
+};
 
 /** VMs that a spec names; none is no error here. */
 export async function findVms(session: VsphereSession, spec: VmSpec): Promise<readonly VmSummary[]> {
@@ -17,12 +28,18 @@ export async function findVms(session: VsphereSession, spec: VmSpec): Promise<re
   switch (spec.kind) {
     case 'name': {
       const all = await readAll(session, what, 'VirtualMachine', SUMMARY_PATHS);
-      return all.filter(({ properties }) => text(properties.get('name')) === spec.value).map(({ object, properties }) => summarise(object, properties));
+      return all
+        .filter(({ properties }) => text(properties.get('name')) === spec.value)
+        .map(({ object, properties }) => summarise(object, properties));
     }
     case 'moref':
       return summariseAll(session, what, [ref('VirtualMachine', spec.value)]);
     case 'uuid': {
-      const answer = await session.call(what, searchIndex, 'FindAllByUuid', { uuid: spec.value, vmSearch: true, instanceUuid: false });
+      const answer = await session.call(what, searchIndex, 'FindAllByUuid', {
+        uuid: spec.value,
+        vmSearch: true,
+        instanceUuid: false,
+      });
       return summariseAll(session, what, refsOf(children(answer, 'returnval')));
     }
     case 'ipaddr': {
@@ -43,7 +60,15 @@ export async function findVms(session: VsphereSession, spec: VmSpec): Promise<re
 export async function findVm(session: VsphereSession, instanceUuid: string): Promise<Ref> {
   const what = `look up VM with instance uuid ${instanceUuid}`;
   const { searchIndex } = await session.content();
-  const found = readRef(returnValue(await session.call(what, searchIndex, 'FindByUuid', { uuid: instanceUuid, vmSearch: true, instanceUuid: true })));
+  const found = readRef(
+    returnValue(
+      await session.call(what, searchIndex, 'FindByUuid', {
+        uuid: instanceUuid,
+        vmSearch: true,
+        instanceUuid: true,
+      }),
+    ),
+  );
   if (found !== undefined) return found;
   throw new EverthawError({
     code: 'VmNotFound',
@@ -83,7 +108,9 @@ export async function placeOf(session: VsphereSession, object: Ref): Promise<Inv
   if (parent === undefined) return { path: '', datacenter: '', datacenterRef: undefined };
   const above = await placeOf(session, parent);
   const path = `${above.path}/${decodeName(text(properties.get('name')))}`;
-  return object.type === 'Datacenter' ? { path, datacenter: path.slice(1), datacenterRef: object } : { ...above, path };
+  return object.type === 'Datacenter'
+    ? { path, datacenter: path.slice(1), datacenterRef: object }
+    : { ...above, path };
 }
 
 /** vSphere writes `%`, `/` and `\\` in names as %25, %2f and %5c. */
@@ -95,7 +122,11 @@ function refsOf(nodes: readonly unknown[]): readonly Ref[] {
   return nodes.flatMap((node) => readRef(node as never) ?? []);
 }
 
-async function summariseAll(session: VsphereSession, what: string, objects: readonly Ref[]): Promise<readonly VmSummary[]> {
+async function summariseAll(
+  session: VsphereSession,
+  what: string,
+  objects: readonly Ref[],
+): Promise<readonly VmSummary[]> {
   const found: VmSummary[] = [];
   for (const object of objects) {
     try {

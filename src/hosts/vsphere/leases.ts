@@ -25,16 +25,24 @@ export interface LeaseDevice {
 }
 
 /** Waits until a lease is ready. @throws EverthawError what the lease failed with. */
-export async function awaitLease(session: VsphereSession, what: string, reference: Ref, signal: AbortSignal): Promise<Lease> {
+export async function awaitLease(
+  session: VsphereSession,
+  what: string,
+  reference: Ref,
+  signal: AbortSignal,
+): Promise<Lease> {
   const properties = await waitForProperties(
     session,
     what,
     reference,
     ['state', 'info', 'error'],
-    (seen) => ['ready', 'error', 'done'].includes(text(seen.get('state'))) && (text(seen.get('state')) !== 'ready' || seen.get('info') !== undefined),
+    (seen) =>
+      ['ready', 'error', 'done'].includes(text(seen.get('state'))) &&
+      (text(seen.get('state')) !== 'ready' || seen.get('info') !== undefined),
     signal,
   );
-  if (text(properties.get('state')) !== 'ready') throw translate(what, faultOfMethod(properties.get('error') ?? ''));
+  if (text(properties.get('state')) !== 'ready')
+    throw translate(what, faultOfMethod(properties.get('error') ?? ''));
   const info = properties.get('info');
   return {
     reference,
@@ -52,7 +60,9 @@ export async function awaitLease(session: VsphereSession, what: string, referenc
 
 /** The device of a disk: its key ends with controller, bus and unit; a lease of a single disk needs no telling. */
 export function deviceOf(lease: Lease, key: string, what: string): LeaseDevice {
-  const device = lease.devices.find((candidate) => candidate.key.endsWith(`/${key}`)) ?? (lease.devices.length === 1 ? lease.devices[0] : undefined);
+  const device =
+    lease.devices.find((candidate) => candidate.key.endsWith(`/${key}`)) ??
+    (lease.devices.length === 1 ? lease.devices[0] : undefined);
   if (device !== undefined) return device;
   throw new EverthawError({
     code: 'HostFault',
@@ -89,20 +99,36 @@ export async function completeLease(session: VsphereSession, lease: Ref): Promis
 export async function abortLease(session: VsphereSession, leaseId: string): Promise<void> {
   const lease = ref('HttpNfcLease', leaseId);
   try {
-    const state = text((await readProperties(session, `look at lease ${leaseId}`, lease, ['state'])).get('state'));
+    const state = text(
+      (await readProperties(session, `look at lease ${leaseId}`, lease, ['state'])).get('state'),
+    );
     if (state === 'done' || state === 'error') return;
     await session.call(`end lease ${leaseId}`, lease, 'HttpNfcLeaseAbort');
   } catch (error) {
-    if (error instanceof EverthawError && error.cause instanceof VimFault && ['ManagedObjectNotFound', 'InvalidState'].includes(error.cause.type)) return;
+    if (
+      error instanceof EverthawError &&
+      error.cause instanceof VimFault &&
+      ['ManagedObjectNotFound', 'InvalidState'].includes(error.cause.type)
+    )
+      return;
     throw error;
   }
 }
 
 /** Sizes that the host says it sent or got, by lease key; a host may not tell. */
-export async function manifestSizes(session: VsphereSession, lease: Ref): Promise<ReadonlyMap<string, number>> {
+export async function manifestSizes(
+  session: VsphereSession,
+  lease: Ref,
+): Promise<ReadonlyMap<string, number>> {
   try {
-    const answer = await session.call(`read the manifest of lease ${lease.value}`, lease, 'HttpNfcLeaseGetManifest');
-    return new Map(children(answer, 'returnval').map((entry) => [text(entry, 'key'), Number(text(entry, 'size'))]));
+    const answer = await session.call(
+      `read the manifest of lease ${lease.value}`,
+      lease,
+      'HttpNfcLeaseGetManifest',
+    );
+    return new Map(
+      children(answer, 'returnval').map((entry) => [text(entry, 'key'), Number(text(entry, 'size'))]),
+    );
   } catch (error) {
     if (error instanceof EverthawError && error.cause instanceof VimFault) return new Map();
     throw error;
@@ -110,7 +136,12 @@ export async function manifestSizes(session: VsphereSession, lease: Ref): Promis
 }
 
 /** Compares a size with the lease's manifest, where the host gave one. */
-export function checkSize(sizes: ReadonlyMap<string, number>, key: string, sizeBytes: number, what: string): void {
+export function checkSize(
+  sizes: ReadonlyMap<string, number>,
+  key: string,
+  sizeBytes: number,
+  what: string,
+): void {
   const entry = [...sizes].find(([name]) => name.endsWith(`/${key}`));
   if (entry === undefined || entry[1] === 0 || entry[1] === sizeBytes) return;
   throw new EverthawError({
@@ -123,10 +154,17 @@ export function checkSize(sizes: ReadonlyMap<string, number>, key: string, sizeB
 }
 
 /** Opens an export lease on a snapshot for one of its disks. */
-export async function openExportLease(session: VsphereSession, snapshotId: string, disk: DiskDescription, notes: LeaseNotes): Promise<DiskExport> {
+export async function openExportLease(
+  session: VsphereSession,
+  snapshotId: string,
+  disk: DiskDescription,
+  notes: LeaseNotes,
+): Promise<DiskExport> {
   const what = `export disk ${disk.label} of snapshot ${snapshotId}`;
   const snapshot = ref('VirtualMachineSnapshot', snapshotId);
-  const devices = (await readProperties(session, what, snapshot, ['config.hardware.device'])).get('config.hardware.device');
+  const devices = (await readProperties(session, what, snapshot, ['config.hardware.device'])).get(
+    'config.hardware.device',
+  );
   const device = readDisks(arrayOf(devices)).find(({ label }) => label === disk.label);
   if (device === undefined) throw diskNotInSnapshot(what, disk.label);
   await notes.intend();
@@ -154,4 +192,3 @@ export function diskNotInSnapshot(what: string, label: string): EverthawError {
     hint: 'a disk was removed while the backup began: run it again',
   });
 }
-

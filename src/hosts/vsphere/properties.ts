@@ -1,7 +1,17 @@
 import { translate, faultOfMethod } from './faults.js';
 import { returnValue } from './soapClient.js';
 import type { VsphereSession } from './session.js';
-import { child, children, readRef, refXml, text, typeOf, type Ref, type XmlElement, type XmlInput } from './xml.js';
+import {
+  child,
+  children,
+  readRef,
+  refXml,
+  text,
+  typeOf,
+  type Ref,
+  type XmlElement,
+  type XmlInput,
+} from './xml.js';
 
 /** Properties of one object: path -> value as the host wrote it. */
 export type Properties = ReadonlyMap<string, XmlInput>;
@@ -9,13 +19,23 @@ export type Properties = ReadonlyMap<string, XmlInput>;
 const PAGE = 1000;
 
 /** Reads properties of one object; an unset property is missing from the answer. */
-export async function readProperties(session: VsphereSession, what: string, object: Ref, paths: readonly string[]): Promise<Properties> {
+export async function readProperties(
+  session: VsphereSession,
+  what: string,
+  object: Ref,
+  paths: readonly string[],
+): Promise<Properties> {
   const found = await retrieve(session, what, propertySpec(object.type, paths), { obj: refXml(object) });
   return found[0]?.properties ?? new Map();
 }
 
 /** Reads properties of all objects of a type below the root folder, by pages. */
-export async function readAll(session: VsphereSession, what: string, type: string, paths: readonly string[]): Promise<readonly { object: Ref; properties: Properties }[]> {
+export async function readAll(
+  session: VsphereSession,
+  what: string,
+  type: string,
+  paths: readonly string[],
+): Promise<readonly { object: Ref; properties: Properties }[]> {
   const content = await session.content();
   const view = readRef(
     returnValue(
@@ -51,7 +71,9 @@ export async function waitForProperties(
   signal: AbortSignal,
 ): Promise<Properties> {
   const content = await session.content();
-  const collector = readRef(returnValue(await session.call(what, content.propertyCollector, 'CreatePropertyCollector')));
+  const collector = readRef(
+    returnValue(await session.call(what, content.propertyCollector, 'CreatePropertyCollector')),
+  );
   if (collector === undefined) throw new Error(`${what}: the host made no property collector`);
   try {
     await session.call(what, collector, 'CreateFilter', {
@@ -62,7 +84,13 @@ export async function waitForProperties(
     let version = '';
     while (true) {
       const update = returnValue(
-        await session.call(what, collector, 'WaitForUpdatesEx', { version, options: { maxWaitSeconds: 20 } }, { timeoutMs: 60_000, signal }),
+        await session.call(
+          what,
+          collector,
+          'WaitForUpdatesEx',
+          { version, options: { maxWaitSeconds: 20 } },
+          { timeoutMs: 60_000, signal },
+        ),
       );
       if (update === undefined) continue;
       version = text(update, 'version');
@@ -84,7 +112,12 @@ export interface TaskOutcome {
 }
 
 /** Waits for a task to end. @throws EverthawError what the task failed with. */
-export async function waitForTask(session: VsphereSession, what: string, task: Ref, signal: AbortSignal): Promise<TaskOutcome> {
+export async function waitForTask(
+  session: VsphereSession,
+  what: string,
+  task: Ref,
+  signal: AbortSignal,
+): Promise<TaskOutcome> {
   const properties = await waitForProperties(
     session,
     what,
@@ -96,11 +129,21 @@ export async function waitForTask(session: VsphereSession, what: string, task: R
   const info = properties.get('info');
   if (text(info, 'state') === 'error') throw translate(what, faultOfMethod(child(info, 'error') ?? {}));
   const durationMs = Date.parse(text(info, 'completeTime')) - Date.parse(text(info, 'startTime'));
-  return { result: child(info, 'result'), durationMs: Number.isFinite(durationMs) ? Math.max(0, durationMs) : 0 };
+  return {
+    result: child(info, 'result'),
+    durationMs: Number.isFinite(durationMs) ? Math.max(0, durationMs) : 0,
+  };
 }
 
 /** Starts a task and waits for its end. */
-export async function runTask(session: VsphereSession, what: string, self: Ref, method: string, parameters: Record<string, XmlInput>, signal: AbortSignal): Promise<TaskOutcome> {
+export async function runTask(
+  session: VsphereSession,
+  what: string,
+  self: Ref,
+  method: string,
+  parameters: Record<string, XmlInput>,
+  signal: AbortSignal,
+): Promise<TaskOutcome> {
   const task = readRef(returnValue(await session.call(what, self, method, parameters)));
   if (task === undefined) throw new Error(`${what}: the host started no task`);
   return waitForTask(session, what, task, signal);
@@ -116,22 +159,34 @@ function propertySpec(type: string, paths: readonly string[]): XmlElement {
   return { type, all: false, pathSet: paths };
 }
 
-async function retrieve(session: VsphereSession, what: string, propSet: XmlElement, objectSet: XmlElement): Promise<readonly { object: Ref; properties: Properties }[]> {
+async function retrieve(
+  session: VsphereSession,
+  what: string,
+  propSet: XmlElement,
+  objectSet: XmlElement,
+): Promise<readonly { object: Ref; properties: Properties }[]> {
   const { propertyCollector } = await session.content();
   const found: { object: Ref; properties: Properties }[] = [];
   let page = returnValue(
-    await session.call(what, propertyCollector, 'RetrievePropertiesEx', { specSet: { propSet, objectSet }, options: { maxObjects: PAGE } }),
+    await session.call(what, propertyCollector, 'RetrievePropertiesEx', {
+      specSet: { propSet, objectSet },
+      options: { maxObjects: PAGE },
+    }),
   );
   while (page !== undefined) {
     for (const object of children(page, 'objects')) {
       const reference = readRef(child(object, 'obj'));
       if (reference === undefined) continue;
-      const properties = new Map(children(object, 'propSet').map((set) => [text(set, 'name'), child(set, 'val') ?? '']));
+      const properties = new Map(
+        children(object, 'propSet').map((set) => [text(set, 'name'), child(set, 'val') ?? '']),
+      );
       found.push({ object: reference, properties });
     }
     const token = text(page, 'token');
     if (token === '') break;
-    page = returnValue(await session.call(what, propertyCollector, 'ContinueRetrievePropertiesEx', { token }));
+    page = returnValue(
+      await session.call(what, propertyCollector, 'ContinueRetrievePropertiesEx', { token }),
+    );
   }
   return found;
 }

@@ -79,7 +79,13 @@ export class VsphereSession {
   }
 
   /** Calls a method of a managed object; logs in again once when the session has ended meanwhile. */
-  async call(what: string, self: Ref, method: string, parameters: Record<string, XmlInput> = {}, options: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<XmlElement> {
+  async call(
+    what: string,
+    self: Ref,
+    method: string,
+    parameters: Record<string, XmlInput> = {},
+    options: { timeoutMs?: number; signal?: AbortSignal } = {},
+  ): Promise<XmlElement> {
     await this.content();
     try {
       return await this.#client.call(self, method, parameters, options);
@@ -120,9 +126,10 @@ export class VsphereSession {
   async #open(): Promise<ServiceContent> {
     const what = `log in to "${this.at.address}" as "${this.at.username}"`;
     try {
-      this.#client.cookie = await this.#store.load();
+      const kept = await this.#store.load();
+      this.#client.cookie = kept;
       const content = await this.#retrieveContent();
-      if (this.#client.cookie !== undefined && (await this.#isLoggedIn(content))) return content;
+      if (kept !== undefined && (await this.#isLoggedIn(content))) return content;
       this.#client.cookie = undefined;
       await this.#client.call(content.sessionManager, 'Login', {
         userName: this.at.username,
@@ -134,7 +141,12 @@ export class VsphereSession {
       const translated = translate(what, error);
       if (isErrorWithCode(translated, 'LoginRefused')) {
         // Its own message, for the host's may repeat what was sent.
-        throw new EverthawError({ ...translated, what, why: 'the host refused user name or password' });
+        throw new EverthawError({
+          code: 'LoginRefused',
+          what,
+          why: 'the host refused user name or password',
+          hint: translated.hint,
+        });
       }
       throw translated;
     }

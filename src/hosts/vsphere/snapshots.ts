@@ -11,7 +11,12 @@ import { children, readRef, ref, text, type Ref, type XmlInput } from './xml.js'
 const SNAPSHOT_TASKS = /^VirtualMachine\.(createSnapshot|removeSnapshot|removeAllSnapshots|consolidateDisks)/;
 
 /** Takes a snapshot without memory. The guest is frozen within the task, for no longer than the task took. */
-export async function takeSnapshot(session: VsphereSession, instanceUuid: string, request: SnapshotRequest, signal: AbortSignal): Promise<SnapshotTaken> {
+export async function takeSnapshot(
+  session: VsphereSession,
+  instanceUuid: string,
+  request: SnapshotRequest,
+  signal: AbortSignal,
+): Promise<SnapshotTaken> {
   const vm = await findVm(session, instanceUuid);
   const { result, durationMs } = await runTask(
     session,
@@ -35,23 +40,41 @@ export async function takeSnapshot(session: VsphereSession, instanceUuid: string
   return { snapshot, frozenAtMostMs: request.quiesce ? durationMs : 0 };
 }
 
-export async function listSnapshots(session: VsphereSession, instanceUuid: string): Promise<readonly SnapshotInfo[]> {
+export async function listSnapshots(
+  session: VsphereSession,
+  instanceUuid: string,
+): Promise<readonly SnapshotInfo[]> {
   const vm = await findVm(session, instanceUuid);
   await waitForSnapshotTasks(session, vm);
   return readSnapshots(session, vm);
 }
 
-export async function listAllSnapshots(session: VsphereSession, name: string): Promise<readonly { vmUuid: string; vmName: string; snapshot: SnapshotInfo }[]> {
-  const all = await readAll(session, 'list snapshots', 'VirtualMachine', ['name', 'config.instanceUuid', 'snapshot']);
+export async function listAllSnapshots(
+  session: VsphereSession,
+  name: string,
+): Promise<readonly { vmUuid: string; vmName: string; snapshot: SnapshotInfo }[]> {
+  const all = await readAll(session, 'list snapshots', 'VirtualMachine', [
+    'name',
+    'config.instanceUuid',
+    'snapshot',
+  ]);
   return all.flatMap(({ properties }) =>
     flattenSnapshots(children(properties.get('snapshot'), 'rootSnapshotList'))
       .filter((snapshot) => snapshot.name === name)
-      .map((snapshot) => ({ vmUuid: text(properties.get('config.instanceUuid')), vmName: text(properties.get('name')), snapshot })),
+      .map((snapshot) => ({
+        vmUuid: text(properties.get('config.instanceUuid')),
+        vmName: text(properties.get('name')),
+        snapshot,
+      })),
   );
 }
 
 /** Removes one snapshot, never its children, and leaves no disk that needs consolidation. */
-export async function commitSnapshot(session: VsphereSession, instanceUuid: string, snapshotId: string): Promise<void> {
+export async function commitSnapshot(
+  session: VsphereSession,
+  instanceUuid: string,
+  snapshotId: string,
+): Promise<void> {
   const vm = await findVm(session, instanceUuid);
   await waitForSnapshotTasks(session, vm);
   if ((await readSnapshots(session, vm)).some(({ id }) => id === snapshotId)) {
@@ -65,20 +88,37 @@ export async function commitSnapshot(session: VsphereSession, instanceUuid: stri
     );
   }
   if (await needsConsolidation(session, vm)) {
-    await runTask(session, `consolidate the disks of VM ${vm.value}`, vm, 'ConsolidateVMDisks_Task', {}, new AbortController().signal);
+    await runTask(
+      session,
+      `consolidate the disks of VM ${vm.value}`,
+      vm,
+      'ConsolidateVMDisks_Task',
+      {},
+      new AbortController().signal,
+    );
   }
 }
 
 /** Absence as docs/architecture.md defines it: seen in the tree, with no task that may still change it. */
-export async function snapshotAbsence(session: VsphereSession, instanceUuid: string, ours: (snapshot: SnapshotInfo) => boolean): Promise<Absence> {
+export async function snapshotAbsence(
+  session: VsphereSession,
+  instanceUuid: string,
+  ours: (snapshot: SnapshotInfo) => boolean,
+): Promise<Absence> {
   const vm = await findVm(session, instanceUuid);
-  const properties = await readProperties(session, `look at VM ${vm.value}`, vm, ['runtime.connectionState', 'snapshot', 'runtime.consolidationNeeded']);
+  const properties = await readProperties(session, `look at VM ${vm.value}`, vm, [
+    'runtime.connectionState',
+    'snapshot',
+    'runtime.consolidationNeeded',
+  ]);
   const connection = text(properties.get('runtime.connectionState'));
   if (!['', 'connected'].includes(connection)) return { state: 'unknown', why: `the VM is ${connection}` };
-  if ((await snapshotTasks(session, vm)).length > 0) return { state: 'present', why: 'a snapshot task is still queued or running' };
+  if ((await snapshotTasks(session, vm)).length > 0)
+    return { state: 'present', why: 'a snapshot task is still queued or running' };
   const found = flattenSnapshots(children(properties.get('snapshot'), 'rootSnapshotList')).find(ours);
   if (found !== undefined) return { state: 'present', why: `snapshot ${found.id} is in the VM’s tree` };
-  if (text(properties.get('runtime.consolidationNeeded')) === 'true') return { state: 'present', why: 'its disks need consolidation' };
+  if (text(properties.get('runtime.consolidationNeeded')) === 'true')
+    return { state: 'present', why: 'its disks need consolidation' };
   return { state: 'gone' };
 }
 
@@ -88,14 +128,21 @@ async function readSnapshots(session: VsphereSession, vm: Ref): Promise<readonly
 }
 
 async function needsConsolidation(session: VsphereSession, vm: Ref): Promise<boolean> {
-  const properties = await readProperties(session, `look at VM ${vm.value}`, vm, ['runtime.consolidationNeeded']);
+  const properties = await readProperties(session, `look at VM ${vm.value}`, vm, [
+    'runtime.consolidationNeeded',
+  ]);
   return text(properties.get('runtime.consolidationNeeded')) === 'true';
 }
 
 /** A snapshot whose creator died may still be on its way: wait for it, so that a list is the truth. */
 async function waitForSnapshotTasks(session: VsphereSession, vm: Ref): Promise<void> {
   for (const task of await snapshotTasks(session, vm)) {
-    await waitForTask(session, `wait for a snapshot task of VM ${vm.value}`, task, AbortSignal.timeout(3_600_000)).catch(() => undefined);
+    await waitForTask(
+      session,
+      `wait for a snapshot task of VM ${vm.value}`,
+      task,
+      AbortSignal.timeout(3_600_000),
+    ).catch(() => undefined);
   }
 }
 
@@ -105,8 +152,14 @@ async function snapshotTasks(session: VsphereSession, vm: Ref): Promise<readonly
   const living: Ref[] = [];
   for (const task of tasks) {
     // A task that the host has forgotten meanwhile is over.
-    const info = (await readProperties(session, 'read a task', task, ['info']).catch(() => undefined))?.get('info');
-    if (SNAPSHOT_TASKS.test(text(info, 'descriptionId')) && ['queued', 'running'].includes(text(info, 'state'))) living.push(task);
+    const info = (await readProperties(session, 'read a task', task, ['info']).catch(() => undefined))?.get(
+      'info',
+    );
+    if (
+      SNAPSHOT_TASKS.test(text(info, 'descriptionId')) &&
+      ['queued', 'running'].includes(text(info, 'state'))
+    )
+      living.push(task);
   }
   return living;
 }

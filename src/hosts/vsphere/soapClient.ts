@@ -1,7 +1,16 @@
 import { Agent, request } from 'undici';
 import { certificateRefused, trustingConnector, type Trust } from './trust.js';
 import { codeOf, faultOfBody } from './faults.js';
-import { buildEnvelope, child, parseXml, refXml, text, type Ref, type XmlElement, type XmlInput } from './xml.js';
+import {
+  buildEnvelope,
+  child,
+  parseXml,
+  refXml,
+  text,
+  type Ref,
+  type XmlElement,
+  type XmlInput,
+} from './xml.js';
 
 const API_VERSION = 'urn:vim25/6.7';
 const COOKIE = 'vmware_soap_session';
@@ -30,9 +39,18 @@ export class SoapClient {
   }
 
   /** Calls a method; the answer is the `<Method>Response` element. */
-  async call(self: Ref, method: string, parameters: Record<string, XmlInput> = {}, options: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<XmlElement> {
+  async call(
+    self: Ref,
+    method: string,
+    parameters: Record<string, XmlInput> = {},
+    options: { timeoutMs?: number; signal?: AbortSignal } = {},
+  ): Promise<XmlElement> {
     const timeoutMs = options.timeoutMs ?? 120_000;
-    const answer = await this.#post(buildEnvelope(method, { _this: refXml(self), ...parameters }), timeoutMs, options.signal);
+    const answer = await this.#post(
+      buildEnvelope(method, { _this: refXml(self), ...parameters }),
+      timeoutMs,
+      options.signal,
+    );
     const body = childBySuffix(childBySuffix(parseXml(answer), 'Envelope'), 'Body');
     const fault = childBySuffix(body, 'Fault');
     if (fault !== undefined) throw faultOfBody(fault);
@@ -83,7 +101,7 @@ export class SoapClient {
 function childBySuffix(node: XmlInput | undefined, name: string): XmlInput | undefined {
   if (typeof node !== 'object') return undefined;
   const key = Object.keys(node).find((candidate) => candidate === name || candidate.endsWith(`:${name}`));
-  return key === undefined ? undefined : child(node as XmlElement, key);
+  return key === undefined ? undefined : child(node, key);
 }
 
 export function returnValue(response: XmlElement): XmlInput | undefined {

@@ -16,7 +16,10 @@ export type Connector = ReturnType<typeof buildConnector>;
 export function trustingConnector(trust: Trust): Connector {
   const { thumbprint } = trust;
   if (thumbprint === undefined) {
-    return buildConnector({ timeout: 15_000, ...(trust.caFile === undefined ? {} : { ca: readFileSync(trust.caFile, 'utf8') }) });
+    return buildConnector({
+      timeout: 15_000,
+      ...(trust.caFile === undefined ? {} : { ca: readFileSync(trust.caFile, 'utf8') }),
+    });
   }
   // The chain is not looked at, the certificate itself is: before a byte of ours is sent.
   const connectAnyway = buildConnector({ timeout: 15_000, rejectUnauthorized: false });
@@ -26,7 +29,11 @@ export function trustingConnector(trust: Trust): Connector {
         callback(error, null);
         return;
       }
-      const refusal = thumbprintRefusal((socket as TLSSocket).getPeerCertificate(), thumbprint, options.hostname);
+      const refusal = thumbprintRefusal(
+        (socket as TLSSocket).getPeerCertificate(),
+        thumbprint,
+        options.hostname,
+      );
       if (refusal === undefined) {
         callback(null, socket);
       } else {
@@ -45,9 +52,19 @@ export interface PinnedCertificate {
 }
 
 /** Fetches the certificate of `hostname:port` and checks it against the thumbprint. */
-export async function pinCertificate(hostname: string, port: number, thumbprint: string): Promise<PinnedCertificate> {
+export async function pinCertificate(
+  hostname: string,
+  port: number,
+  thumbprint: string,
+): Promise<PinnedCertificate> {
   const certificate = await new Promise<PeerCertificate>((resolve, reject) => {
-    const socket = connect({ host: hostname, port, servername: /^[\d.:]+$/.test(hostname) ? '' : hostname, rejectUnauthorized: false, timeout: 15_000 });
+    const socket = connect({
+      host: hostname,
+      port,
+      servername: /^[\d.:]+$/.test(hostname) ? '' : hostname,
+      rejectUnauthorized: false,
+      timeout: 15_000,
+    });
     socket.once('secureConnect', () => {
       resolve(socket.getPeerCertificate());
       socket.destroy();
@@ -72,7 +89,11 @@ export function certificateRefused(hostname: string, why: string, cause?: unknow
   });
 }
 
-function thumbprintRefusal(certificate: PeerCertificate, thumbprint: string, hostname: string): EverthawError | undefined {
+function thumbprintRefusal(
+  certificate: PeerCertificate,
+  thumbprint: string,
+  hostname: string,
+): EverthawError | undefined {
   const wanted = thumbprint.toUpperCase();
   const shown = wanted.length > 59 ? certificate.fingerprint256 : certificate.fingerprint;
   if (shown === wanted) return undefined;

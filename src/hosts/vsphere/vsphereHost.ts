@@ -5,9 +5,27 @@ import type { Transport } from '../../domain/transport.js';
 import type { DiskDescription, SnapshotInfo, VmDescription, VmFile, VmSummary } from '../../domain/vm.js';
 import type { VmSpec } from '../../domain/vmSpec.js';
 import type { SourceProgram } from '../../disks/sourceProgram.js';
-import type { DiskExport, DiskImport, Host, HostIdentity, ImportRequest, LeaseNotes, MarkedVm, SnapshotRequest, SnapshotTaken } from '../host.js';
+import type {
+  DiskExport,
+  DiskImport,
+  Host,
+  HostIdentity,
+  ImportRequest,
+  LeaseNotes,
+  MarkedVm,
+  SnapshotRequest,
+  SnapshotTaken,
+} from '../host.js';
 import type { RestorePlace } from '../../domain/runs.js';
-import { datastoreRefusal, deletePath, downloadProgram, makeDirectory, openDatastoreDisk, readDatastoreText, uploadProgram } from './datastoreAccess.js';
+import {
+  datastoreRefusal,
+  deletePath,
+  downloadProgram,
+  makeDirectory,
+  openDatastoreDisk,
+  readDatastoreText,
+  uploadProgram,
+} from './datastoreAccess.js';
 import { parseDatastorePath } from './datastorePath.js';
 import { describeVm, listVmFiles } from './description.js';
 import { createVm, findPlace, openImportLease } from './imports.js';
@@ -17,7 +35,13 @@ import { listMarkedVms, unmarkVm } from './mark.js';
 import { runTask } from './properties.js';
 import { returnText } from './soapClient.js';
 import { VsphereSession, type SessionStore, type VsphereAddress } from './session.js';
-import { commitSnapshot, listAllSnapshots, listSnapshots, snapshotAbsence, takeSnapshot } from './snapshots.js';
+import {
+  commitSnapshot,
+  listAllSnapshots,
+  listSnapshots,
+  snapshotAbsence,
+  takeSnapshot,
+} from './snapshots.js';
 import { ref } from './xml.js';
 
 /** A vCenter Server or a standalone ESX host, over vim25 SOAP. */
@@ -49,7 +73,15 @@ export class VsphereHost implements Host {
   }
 
   async now(): Promise<Date> {
-    return new Date(returnText(await this.#session.call('read the host’s clock', ref('ServiceInstance', 'ServiceInstance'), 'CurrentTime')));
+    return new Date(
+      returnText(
+        await this.#session.call(
+          'read the host’s clock',
+          ref('ServiceInstance', 'ServiceInstance'),
+          'CurrentTime',
+        ),
+      ),
+    );
   }
 
   async logout(): Promise<void> {
@@ -91,15 +123,26 @@ export class VsphereHost implements Host {
     return snapshotAbsence(this.#session, instanceUuid, ours);
   }
 
-  listAllSnapshots(name: string): Promise<readonly { vmUuid: string; vmName: string; snapshot: SnapshotInfo }[]> {
+  listAllSnapshots(
+    name: string,
+  ): Promise<readonly { vmUuid: string; vmName: string; snapshot: SnapshotInfo }[]> {
     return listAllSnapshots(this.#session, name);
   }
 
-  async refusalOf(via: Transport['via'], instanceUuid: string, disk: DiskDescription): Promise<string | undefined> {
+  async refusalOf(
+    via: Transport['via'],
+    instanceUuid: string,
+    disk: DiskDescription,
+  ): Promise<string | undefined> {
     return via === 'datastore' ? datastoreRefusal(this.#session, instanceUuid, disk) : undefined;
   }
 
-  openLease(_instanceUuid: string, snapshotId: string, disk: DiskDescription, notes: LeaseNotes): Promise<DiskExport> {
+  openLease(
+    _instanceUuid: string,
+    snapshotId: string,
+    disk: DiskDescription,
+    notes: LeaseNotes,
+  ): Promise<DiskExport> {
     return openExportLease(this.#session, snapshotId, disk, notes);
   }
 
@@ -131,7 +174,11 @@ export class VsphereHost implements Host {
     return readDatastoreText(this.#session, place, path);
   }
 
-  createVm(request: ImportRequest, directory: string, signal: AbortSignal): Promise<{ moref: string; instanceUuid: string }> {
+  createVm(
+    request: ImportRequest,
+    directory: string,
+    signal: AbortSignal,
+  ): Promise<{ moref: string; instanceUuid: string }> {
     return createVm(this.#session, request, directory, signal);
   }
 
@@ -152,7 +199,9 @@ export class VsphereHost implements Host {
   }
 
   renameVm(moref: string, name: string): Promise<void> {
-    return this.#vmTask(`rename VM ${moref} to "${name}"`, moref, 'Rename_Task', { newName: name.replace(/[%/\\]/g, encodeURIComponent) });
+    return this.#vmTask(`rename VM ${moref} to "${name}"`, moref, 'Rename_Task', {
+      newName: name.replace(/[%/\\]/g, encodeURIComponent),
+    });
   }
 
   setIdentity(moref: string, identity: { instanceUuid: string; biosUuid: string }): Promise<void> {
@@ -164,7 +213,19 @@ export class VsphereHost implements Host {
     return this.#vmTask(`power on VM ${moref}`, moref, 'PowerOnVM_Task');
   }
 
-  async #vmTask(what: string, moref: string, method: string, parameters: Record<string, string | Record<string, string>> = {}): Promise<void> {
-    await runTask(this.#session, what, ref('VirtualMachine', moref), method, parameters, new AbortController().signal);
+  async #vmTask(
+    what: string,
+    moref: string,
+    method: string,
+    parameters: Record<string, string | Record<string, string>> = {},
+  ): Promise<void> {
+    await runTask(
+      this.#session,
+      what,
+      ref('VirtualMachine', moref),
+      method,
+      parameters,
+      new AbortController().signal,
+    );
   }
 }

@@ -1,4 +1,5 @@
-import { XMLBuilder, XMLParser } from 'fast-xml-parser';
+import XMLBuilder from 'fast-xml-builder';
+import { XMLParser } from 'fast-xml-parser';
 
 /**
  * vim25 documents as plain objects: elements are keys, repeated elements arrays, attributes keys with `@`, text beside
@@ -25,7 +26,11 @@ const parser = new XMLParser({
   removeNSPrefix: false,
 });
 
-const builder = new XMLBuilder({ ignoreAttributes: false, attributeNamePrefix: '@', suppressEmptyNode: false });
+const builder = new XMLBuilder({
+  ignoreAttributes: false,
+  attributeNamePrefix: '@',
+  suppressEmptyNode: false,
+});
 
 export function parseXml(text: string): XmlElement {
   return parser.parse(text) as XmlElement;
@@ -74,14 +79,16 @@ export function text(node: XmlInput | undefined, ...path: readonly string[]): st
   const found = child(node, ...path);
   if (found === undefined) return '';
   const inner = element(found);
-  if (inner === undefined) return Array.isArray(found) ? '' : String(found as string | number | boolean);
+  if (inner === undefined) return Array.isArray(found) ? '' : String(found);
   const content = inner['#text'];
   return typeof content === 'string' ? content : '';
 }
 
 /** The schema type of a node: `VirtualDisk`. Servers differ in the prefix of the attribute and of its value. */
 export function typeOf(node: XmlInput | undefined): string {
-  const attribute = Object.entries(element(node) ?? {}).find(([name]) => name.startsWith('@') && name.endsWith(':type'));
+  const attribute = Object.entries(element(node) ?? {}).find(
+    ([name]) => name.startsWith('@') && name.endsWith(':type'),
+  );
   const value = attribute?.[1];
   return typeof value === 'string' ? value.replace(/^.*:/, '') : '';
 }

@@ -1,0 +1,86 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { EVERTHAW } from './programs.js';
+import { run, type Ran } from './run.js';
+import type { LabVcenter } from './vcenter.js';
+
+/** The installed program with a state directory of its own, a worker to start and kill, and a host to talk to. */
+export class LabEverthaw {
+  readonly directory: string;
+  readonly backups: string;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly #vcenter: LabVcenter;
+  #worker: ChildProcess | undefined;
+
+  private constructor(directory: string, vcenter: LabVcenter, temporalAddress: string) {
+    this.directory = directory;
+    this.backups = join(directory, 'backups');
+    this.#vcenter = vcenter;
+    this.environment = {
+      ...process.env,
+      ...vcenter.environment(),
+      TEMPORAL_ADDRESS: temporalAddress,
+      EVERTHAW_STATE: join(directory, 'state'),
+      EVERTHAW_PROXY: `proxy-${directory.slice(-6)}`,
+    };
+  }
+
+  static async create(vcenter: LabVcenter, temporalAddress: string): Promise<LabEverthaw> {
+    const directory = await mkdtemp(join(tmpdir(), 'everthaw-test-'));
+    const everthaw = new LabEverthaw(directory, vcenter, temporalAddress);
+    await mkdir(everthaw.backups);
+    await mkdir(join(directory, 'state'));
+    return everthaw;
+  }
+
+  /** Starts a worker and waits until it serves. */
+  async startWorker(): Promise<ChildProcess> {
+    const worker = spawn('setpriv', ['--pdeathsig', 'KILL', process.execPath, EVERTHAW, 'worker'], {
+      env: this.environment,
+      stdio: ['ignore', 'ignore', process.env['LAB_LOG'] === undefined ? 'ignore' : 'inherit', 'ipc'],
+    });
+    this.#worker = worker;
+    await Promise.race([
+      once(worker, 'message'),
+      once(worker, 'exit').then(() => {
+        throw new Error('the worker ended at once: set LAB_LOG=1 to see why');
+      }),
+    ]);
+    return worker;
+  }
+
+  get workerPid(): number {
+    return this.#worker?.pid ?? 0;
+  }
+
+  /** Kills the worker as a power failure would. */
+  async killWorker(): Promise<void> {
+    const worker = this.#worker;
+    if (worker === undefined) return;
+    this.#worker = undefined;
+    if (worker.exitCode !== null || worker.signalCode !== null) return;
+    const exited = once(worker, 'exit');
+    worker.kill('SIGKILL');
+    await exited;
+  }
+
+  /** Runs `everthaw` with flags for the lab's host. */
+  everthaw(command: string, ...args: readonly string[]): Promise<Ran> {
+    return this.everthawWith({}, command, ...args);
+  }
+
+  everthawWith(environment: NodeJS.ProcessEnv, command: string, ...args: readonly string[]): Promise<Ran> {
+    return run(process.execPath, [EVERTHAW, command, ...args, '--port', this.#vcenter.port], {
+      env: { ...this.environment, ...environment },
+      mayFail: true,
+    });
+  }
+
+  async remove(): Promise<void> {
+    await this.killWorker();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,31 @@
+import type { TestProject } from 'vitest/node';
+import { readSettings } from '../../src/config/settings.js';
+import { startEmbeddedServer } from '../../src/temporal/embeddedServer.js';
+import { resolveTemporal } from '../../src/temporal/program.js';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    temporalAddress: string;
+  }
+}
+
+/** One Temporal server for all tests, the real one, in memory. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const settings = readSettings();
+  const program = await resolveTemporal(
+    { ...settings.temporal, cacheDirectory: settings.cacheDirectory },
+    (line) => {
+      console.log(line);
+    },
+  );
+  const server = await startEmbeddedServer(
+    { program, databaseFile: undefined, namespace: 'default' },
+    AbortSignal.timeout(60_000),
+  );
+  project.provide('temporalAddress', server.address);
+  return async () => {
+    const ended = new Promise((resolve) => server.process.once('close', resolve));
+    server.process.kill('SIGTERM');
+    await ended;
+  };
+}
