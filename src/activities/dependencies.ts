@@ -18,8 +18,8 @@ export interface Dependencies extends ReleaseTools {
 }
 
 /** The host of a step, in the login session of its run. */
-export function hostOf({ hosts }: ReleaseTools, { vm }: Pick<Step, 'vm'>): Promise<Host> {
-  return hosts.open(vm.hostUuid, vm.instanceUuid);
+export function hostOf({ hosts }: ReleaseTools, { vm, run }: Pick<Step, 'vm' | 'run'>): Promise<Host> {
+  return hosts.open(vm.hostUuid, run.runId);
 }
 
 /** The owner record of what a step takes. */

@@ -10,7 +10,7 @@ import { GONE, runOf, vmOf, type HoldingOf, type Kind } from './kind.js';
  */
 export const halfRestoredVm: Kind<'halfRestoredVm'> = {
   async release(holding, { hosts }) {
-    const host = await hosts.open(holding.vm.hostUuid, holding.vm.instanceUuid);
+    const host = await hosts.open(holding.vm.hostUuid, holding.run.runId);
     for (const vm of (await host.listMarkedVms()).filter(isOf(holding))) {
       if (vm.powerState !== 'off') {
         throw new EverthawError({
@@ -32,7 +32,7 @@ export const halfRestoredVm: Kind<'halfRestoredVm'> = {
   },
 
   async absence(holding, { hosts }) {
-    const host = await hosts.open(holding.vm.hostUuid, holding.vm.instanceUuid);
+    const host = await hosts.open(holding.vm.hostUuid, holding.run.runId);
     const found = (await host.listMarkedVms()).find(isOf(holding));
     if (found !== undefined) return { state: 'present', why: `VM "${found.name}" bears our mark` };
     const aside = await host.findVms({

@@ -29,9 +29,9 @@ function leaseKind(kind: LeaseKind): Kind<'exportLease'> & Kind<'importLease'> {
       const record = await records.read(kind, holding.run);
       if (record === undefined) return;
       if (record.id === undefined) {
-        await hosts.end(holding.vm.hostUuid, holding.vm.instanceUuid);
+        await hosts.end(holding.vm.hostUuid, holding.run.runId);
       } else {
-        const host = await hosts.open(holding.vm.hostUuid, holding.vm.instanceUuid);
+        const host = await hosts.open(holding.vm.hostUuid, holding.run.runId);
         await host.abortLease(record.id);
       }
       await records.remove(kind, holding.run);

@@ -7,14 +7,14 @@ import { GONE, runOf, vmOf, type HoldingOf, type Kind } from './kind.js';
 /** A snapshot on the host, its owner in its description. Released by its owner record, whatever its id. */
 export const snapshot: Kind<'snapshot'> = {
   async release(holding, { hosts }) {
-    const host = await hosts.open(holding.vm.hostUuid, holding.vm.instanceUuid);
+    const host = await hosts.open(holding.vm.hostUuid, holding.run.runId);
     for (const found of await host.listSnapshots(holding.vm.instanceUuid)) {
       if (isOf(holding)(found)) await host.commitSnapshot(holding.vm.instanceUuid, found.id);
     }
   },
 
   async absence(holding, { hosts }) {
-    const host = await hosts.open(holding.vm.hostUuid, holding.vm.instanceUuid);
+    const host = await hosts.open(holding.vm.hostUuid, holding.run.runId);
     try {
       return await host.snapshotAbsence(holding.vm.instanceUuid, isOf(holding));
     } catch (error) {

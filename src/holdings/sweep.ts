@@ -37,7 +37,9 @@ export async function releaseJudged(
   for (const { found, decision } of judged) {
     if (!decision.release || found.holding === undefined) continue;
     try {
-      await letGo(found.holding, tools);
+      const { holding } = found;
+      await letGo(holding, tools);
+      await tools.hosts.end(holding.vm.hostUuid, holding.run.runId);
       say(`let go: ${found.what} (${decision.reason})`);
     } catch (error) {
       failures++;

@@ -7,7 +7,7 @@ export const UPLOAD_OWNER_FILE = 'everthaw-owner.txt';
 /** Disks uploaded to a directory of the datastore that is ours: its name carries the run, an owner file says so too. */
 export const uploadedFile: Kind<'uploadedFile'> = {
   async release(holding, tools) {
-    const host = await tools.hosts.open(holding.vm.hostUuid, holding.vm.instanceUuid);
+    const host = await tools.hosts.open(holding.vm.hostUuid, holding.run.runId);
     if (await isOurs(holding, tools)) await host.deletePath(holding, holding.directory);
     await tools.records.remove('uploadedFile', holding.run);
   },
@@ -42,7 +42,7 @@ export const uploadedFile: Kind<'uploadedFile'> = {
 };
 
 async function isOurs(holding: HoldingOf<'uploadedFile'>, { hosts }: ReleaseTools): Promise<boolean> {
-  const host = await hosts.open(holding.vm.hostUuid, holding.vm.instanceUuid);
+  const host = await hosts.open(holding.vm.hostUuid, holding.run.runId);
   const text = await host.readText(holding, `${holding.directory}/${UPLOAD_OWNER_FILE}`);
   return text !== undefined && parseOwner(text)?.runId === holding.run.runId;
 }

@@ -20,7 +20,7 @@ export class HostPool {
     this.#directory = directory;
   }
 
-  /** The host in the session of `user`: a run's VM instance uuid, or another name of who needs it. */
+  /** The host in the session of `user`: a run's id, or another name of who needs it. */
   open(hostUuid: string, user: string): Promise<Host> {
     const key = `${hostUuid} ${user}`;
     let host = this.#open.get(key);

@@ -1,4 +1,4 @@
-import { EverthawError, isErrorWithCode } from '../../domain/errors.js';
+import { EverthawError } from '../../domain/errors.js';
 import type { Secret } from '../secret.js';
 import { translate, VimFault } from './faults.js';
 import { returnValue, SoapClient } from './soapClient.js';
@@ -65,7 +65,7 @@ export class VsphereSession {
   /** The session cookie: a secret, for native tools. */
   async cookie(): Promise<string> {
     await this.content();
-    const cookie = this.#client.cookie;
+    const cookie = this.#client.cookie();
     if (cookie === undefined) throw new Error('logged in without a cookie');
     return cookie;
   }
@@ -104,17 +104,18 @@ export class VsphereSession {
 
   /** Ends the session; where the host does not know it any more, that is what was wanted. */
   async logout(): Promise<void> {
-    this.#client.cookie ??= await this.#store.load();
-    if (this.#client.cookie !== undefined) {
+    const cookie = this.#client.cookie() ?? (await this.#store.load());
+    this.#client.useCookie(cookie);
+    if (cookie !== undefined) {
       try {
         const content = await this.#retrieveContent();
         await this.#client.call(content.sessionManager, 'Logout');
       } catch (error) {
-        const translated = translate(`log out from "${this.at.address}"`, error);
-        if (!(error instanceof VimFault && error.type === 'NotAuthenticated')) throw translated;
+        const isOver = error instanceof VimFault && error.type === 'NotAuthenticated';
+        if (!isOver) throw translate(`log out from "${this.at.address}"`, error);
       }
     }
-    this.#client.cookie = undefined;
+    this.#client.useCookie(undefined);
     this.#content = undefined;
     await this.#store.forget();
   }
@@ -127,19 +128,19 @@ export class VsphereSession {
     const what = `log in to "${this.at.address}" as "${this.at.username}"`;
     try {
       const kept = await this.#store.load();
-      this.#client.cookie = kept;
+      this.#client.useCookie(kept);
       const content = await this.#retrieveContent();
       if (kept !== undefined && (await this.#isLoggedIn(content))) return content;
-      this.#client.cookie = undefined;
+      this.#client.useCookie(undefined);
       await this.#client.call(content.sessionManager, 'Login', {
         userName: this.at.username,
         password: this.at.password.reveal(),
       });
-      await this.#store.save(this.#client.cookie ?? '');
+      await this.#store.save(this.#client.cookie() ?? '');
       return content;
     } catch (error) {
       const translated = translate(what, error);
-      if (isErrorWithCode(translated, 'LoginRefused')) {
+      if (translated.code === 'LoginRefused') {
         // Its own message, for the host's may repeat what was sent.
         throw new EverthawError({
           code: 'LoginRefused',

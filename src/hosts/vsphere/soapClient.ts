@@ -30,11 +30,12 @@ export class SoapClient {
   }
 
   /** The session cookie's value: a secret. */
-  get cookie(): string | undefined {
+  cookie(): string | undefined {
     return this.#cookie;
   }
 
-  set cookie(value: string | undefined) {
+  /** Goes on in another session, or in none. */
+  useCookie(value: string | undefined): void {
     this.#cookie = value;
   }
 

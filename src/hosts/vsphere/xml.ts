@@ -78,9 +78,7 @@ export function children(node: XmlInput | undefined, name: string): readonly Xml
 export function text(node: XmlInput | undefined, ...path: readonly string[]): string {
   const found = child(node, ...path);
   if (found === undefined) return '';
-  const inner = element(found);
-  if (inner === undefined) return Array.isArray(found) ? '' : String(found);
-  const content = inner['#text'];
+  const content = typeof found === 'object' ? element(found)?.['#text'] : found;
   return typeof content === 'string' ? content : '';
 }
 
