@@ -1,45 +1,23 @@
-import { ApplicationFailure, CancellationScope, isCancellation, workflowInfo } from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, isCancellation } from '@temporalio/workflow';
 import { formatBytes, formatDuration } from '../domain/format.js';
-import { HOLDING_OF_TRANSPORT, type RunRef } from '../domain/holding.js';
+import { HOLDING_OF_TRANSPORT } from '../domain/holding.js';
 import { partialName } from '../domain/names.js';
 import type { BackupRequest, BackupResult, DiskResult, SnapshotResult, Step } from '../domain/runs.js';
 import { formatTransport } from '../domain/transport.js';
 import type { DiskDescription } from '../domain/vm.js';
-import { Debts } from './debts.js';
-import { RunReport } from './runReport.js';
-import { settleHost } from './settleHost.js';
+import { heldRun, type HeldRun } from './heldRun.js';
+import type { RunReport } from './runReport.js';
 import { movingOnProxy, onHost, onProxy } from './steps.js';
 
 /**
  * One VM's image-level backup (F1): preflight, freeze scripts, snapshot, transfer of every disk, catalog and manifest,
  * removal of the snapshot. Whatever it took is let go again, however it ends.
  */
-export async function backupVm(request: BackupRequest): Promise<BackupResult> {
-  const { workflowId, firstExecutionRunId } = workflowInfo();
-  const run = { workflowId, runId: firstExecutionRunId };
-  const report = new RunReport(`Backup of "${request.vm.name}"`);
-  const debts = new Debts();
-  try {
-    const result = await backup(request, run, debts, report);
-    await debts.settle();
-    report.end('succeeded');
-    return result;
-  } catch (error) {
-    report.enter('letting go');
-    await debts.settle();
-    report.endWith(error);
-    throw error;
-  } finally {
-    await settleHost(request.vm, request.proxy);
-  }
+export function backupVm(request: BackupRequest): Promise<BackupResult> {
+  return heldRun(`Backup of "${request.vm.name}"`, request, (held) => backup(request, held));
 }
 
-async function backup(
-  request: BackupRequest,
-  run: RunRef,
-  debts: Debts,
-  report: RunReport,
-): Promise<BackupResult> {
+async function backup(request: BackupRequest, { run, debts, report }: HeldRun): Promise<BackupResult> {
   const { vm, proxy, transport, directory, retries } = request;
   const step: Step = { run, vm, proxy, retries };
   const startedAt = Date.now();

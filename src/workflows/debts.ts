@@ -1,14 +1,17 @@
-import { CancellationScope } from '@temporalio/workflow';
+import { CancellationScope, condition } from '@temporalio/workflow';
 import type { Holding, HoldingKind } from '../domain/holding.js';
 import { hostQueue, proxyQueue } from '../domain/names.js';
 import { cleaningOn } from './steps.js';
+
+/** How long what is on the host waits for what is on the proxy: a lease is better ended before its snapshot. */
+const PROXY_PATIENCE_MS = 10_000;
 
 /**
  * What a run owes: each holding is noted before it is taken, and let go in reverse order whatever happened, in a scope that no
  * cancellation reaches, until its absence was observed. What was never taken is observed to be absent: that costs a look.
  */
 export class Debts {
-  readonly #owed: Holding[] = [];
+  #owed: Holding[] = [];
 
   /** Notes a holding. The rule that everything rests on: this comes before the call that takes it. */
   owe(holding: Holding): void {
@@ -17,25 +20,33 @@ export class Debts {
 
   /** Lets go of one kind at once, because the run needs it no more. */
   async letGo(kind: HoldingKind): Promise<void> {
-    await CancellationScope.nonCancellable(async () => {
-      for (let at = this.#owed.length - 1; at >= 0; at--) {
-        const holding = this.#owed[at];
-        if (holding?.kind !== kind) continue;
-        await release(holding);
-        this.#owed.splice(at, 1);
-      }
-    });
+    const held = this.#owed.filter((holding) => holding.kind === kind);
+    await CancellationScope.nonCancellable(() => releaseInTurn(held));
+    this.#owed = this.#owed.filter((holding) => holding.kind !== kind);
   }
 
-  /** Lets go of everything that is still owed. */
+  /**
+   * Lets go of everything that is still owed: what is on the proxy, what is on the host, and the sessions last. A proxy that
+   * never comes back does not keep a snapshot: the host's part waits for it only so long.
+   */
   async settle(): Promise<void> {
+    const sessions = this.#owed.filter(({ kind }) => kind === 'loginSession');
+    const onProxy = this.#owed.filter((holding) => 'proxy' in holding && holding.kind !== 'loginSession');
+    const onHost = this.#owed.filter((holding) => !('proxy' in holding));
     await CancellationScope.nonCancellable(async () => {
-      for (let holding = this.#owed.at(-1); holding !== undefined; holding = this.#owed.at(-1)) {
-        await release(holding);
-        this.#owed.pop();
-      }
+      let isProxyClean = false;
+      const proxySide = releaseInTurn(onProxy).then(() => (isProxyClean = true));
+      await condition(() => isProxyClean, PROXY_PATIENCE_MS);
+      await Promise.all([releaseInTurn(onHost), proxySide]);
+      await releaseInTurn(sessions);
     });
+    this.#owed = [];
   }
+}
+
+/** The last that was taken is the first to go. */
+async function releaseInTurn(holdings: readonly Holding[]): Promise<void> {
+  for (const holding of holdings.toReversed()) await release(holding);
 }
 
 async function release(holding: Holding): Promise<void> {

@@ -1,6 +1,4 @@
-import { workflowInfo } from '@temporalio/workflow';
 import { formatBytes } from '../domain/format.js';
-import type { RunRef } from '../domain/holding.js';
 import { restoringName } from '../domain/names.js';
 import type {
   MadeVm,
@@ -10,41 +8,19 @@ import type {
   Step,
   VerifiedBackup,
 } from '../domain/runs.js';
-import { Debts } from './debts.js';
-import { RunReport } from './runReport.js';
-import { settleHost } from './settleHost.js';
+import type { Debts } from './debts.js';
+import { heldRun, type HeldRun } from './heldRun.js';
 import { movingOnProxy, onHost, onProxy } from './steps.js';
 
 /**
  * Restores a VM from a restore point (F12), as a saga: it is made under another name, marked as half restored, and takes its
  * place when it is whole. What it half made is removed when it fails; a VM that it replaces is untouched until then.
  */
-export async function restoreVm(request: RestoreRequest): Promise<RestoreResult> {
-  const { workflowId, firstExecutionRunId } = workflowInfo();
-  const run = { workflowId, runId: firstExecutionRunId };
-  const report = new RunReport(`Restore of "${request.vm.name}"`);
-  const debts = new Debts();
-  try {
-    const result = await restore(request, run, debts, report);
-    await debts.settle();
-    report.end('succeeded');
-    return result;
-  } catch (error) {
-    report.enter('undoing what was half made');
-    await debts.settle();
-    report.endWith(error);
-    throw error;
-  } finally {
-    await settleHost(request.vm, request.proxy);
-  }
+export function restoreVm(request: RestoreRequest): Promise<RestoreResult> {
+  return heldRun(`Restore of "${request.vm.name}"`, request, (held) => restore(request, held));
 }
 
-async function restore(
-  request: RestoreRequest,
-  run: RunRef,
-  debts: Debts,
-  report: RunReport,
-): Promise<RestoreResult> {
+async function restore(request: RestoreRequest, { run, debts, report }: HeldRun): Promise<RestoreResult> {
   const { vm, proxy, retries, directory } = request;
   const step: Step = { run, vm, proxy, retries };
   const startedAt = Date.now();

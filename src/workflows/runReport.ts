@@ -1,6 +1,5 @@
 import {
   defineQuery,
-  isCancellation,
   setCurrentDetails,
   setHandler,
   upsertSearchAttributes,
@@ -37,10 +36,6 @@ export class RunReport {
   end(state: 'succeeded' | 'failed' | 'cancelled'): void {
     this.enter(state);
     upsertSearchAttributes([{ key: STATE, value: state }]);
-  }
-
-  endWith(error: unknown): void {
-    this.end(isCancellation(error) ? 'cancelled' : 'failed');
   }
 
   #show(): void {

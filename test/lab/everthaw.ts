@@ -12,28 +12,34 @@ export class LabEverthaw {
   readonly directory: string;
   readonly backups: string;
   readonly environment: NodeJS.ProcessEnv;
+  readonly program = EVERTHAW;
   readonly #vcenter: LabVcenter;
   #worker: ChildProcess | undefined;
 
-  private constructor(directory: string, vcenter: LabVcenter, temporalAddress: string) {
+  private constructor(directory: string, vcenter: LabVcenter, environment: NodeJS.ProcessEnv) {
     this.directory = directory;
     this.backups = join(directory, 'backups');
     this.#vcenter = vcenter;
-    this.environment = {
+    this.environment = environment;
+  }
+
+  static async create(vcenter: LabVcenter, temporalAddress: string): Promise<LabEverthaw> {
+    const directory = await mkdtemp(join(tmpdir(), 'everthaw-test-'));
+    const everthaw = new LabEverthaw(directory, vcenter, {
       ...process.env,
       ...vcenter.environment(),
       TEMPORAL_ADDRESS: temporalAddress,
       EVERTHAW_STATE: join(directory, 'state'),
       EVERTHAW_PROXY: `proxy-${directory.slice(-6)}`,
-    };
-  }
-
-  static async create(vcenter: LabVcenter, temporalAddress: string): Promise<LabEverthaw> {
-    const directory = await mkdtemp(join(tmpdir(), 'everthaw-test-'));
-    const everthaw = new LabEverthaw(directory, vcenter, temporalAddress);
+    });
     await mkdir(everthaw.backups);
     await mkdir(join(directory, 'state'));
     return everthaw;
+  }
+
+  /** The same program with other settings. */
+  withEnvironment(environment: NodeJS.ProcessEnv): LabEverthaw {
+    return new LabEverthaw(this.directory, this.#vcenter, environment);
   }
 
   /** Starts a worker and waits until it serves. */
