@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { readFile } from 'node:fs/promises';
+import { cp, readFile } from 'node:fs/promises';
 import type { Client } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
@@ -46,7 +46,9 @@ async function workflowId(name = 'web'): Promise<string> {
 }
 
 /** What the living step of a run told last, with its name. */
-async function step(id: string): Promise<{ type: string; attempt: number; pulse: Pulse | undefined } | undefined> {
+async function step(
+  id: string,
+): Promise<{ type: string; attempt: number; pulse: Pulse | undefined } | undefined> {
   const { raw } = await client.workflow.getHandle(id).describe();
   const [pending] = raw.pendingActivities ?? [];
   if (pending == null) return undefined;
@@ -100,6 +102,20 @@ describe('a run whose worker is killed', () => {
     await expectNothingHeld();
   });
 
+  it('goes on in the next worker when it was told to end', async () => {
+    const directory = join(everthaw.backups, 'web-fullVM');
+    await vcenter.control('POST', '/throttle', { path: '/folder', bytesPerSecond: 100 * MIB });
+    const id = await start(directory, '--transport', 'nbdssl:datastore', '--retries', '0');
+    await waitFor(async () => ((await step(id))?.pulse?.checkpoint?.durableBytes ?? 0) > 0);
+    await everthaw.endWorker();
+    await vcenter.heal();
+    await everthaw.startWorker();
+
+    expect(await client.workflow.getHandle(id).result()).toMatchObject({ state: 'succeeded' });
+    await expectSameBytes(directory);
+    await expectNothingHeld();
+  });
+
   it('reads a stream again from the start, by a new lease', async () => {
     const directory = join(everthaw.backups, 'web-fullVM');
     await vcenter.control('POST', '/throttle', { path: '/nfc', bytesPerSecond: 20 * MIB });
@@ -119,7 +135,11 @@ describe('a run whose worker is killed', () => {
     await vcenter.fault({ method: 'CreateSnapshot_Task', delayMs: 1500, count: 1, inTask: true });
     await vcenter.control('DELETE', '/requests');
     const id = await start(directory);
-    await waitFor(async () => ((await vcenter.vm('web')).snapshots ?? []).length === 1 || (await calls('CreateSnapshot_Task')) === 1);
+    await waitFor(
+      async () =>
+        ((await vcenter.vm('web')).snapshots ?? []).length === 1 ||
+        (await calls('CreateSnapshot_Task')) === 1,
+    );
     await everthaw.killWorker();
     await everthaw.startWorker();
 
@@ -146,12 +166,18 @@ describe('a run whose worker is killed', () => {
 
   it('has its snapshot removed by another proxy of the host when its own never comes back', async () => {
     const directory = join(everthaw.backups, 'web-fullVM');
-    await vcenter.control('POST', '/throttle', { path: '/nfc', bytesPerSecond: 10 * MIB });
-    const id = await start(directory);
+    await vcenter.control('POST', '/throttle', { path: '/folder', bytesPerSecond: 10 * MIB });
+    const id = await start(directory, '--transport', 'nbdssl:datastore');
     await waitFor(async () => ((await step(id))?.pulse?.progress?.bytes ?? 0) > MIB);
     await everthaw.killWorker();
     await client.workflow.getHandle(id).cancel();
-    const other = everthaw.withEnvironment({ ...everthaw.environment, EVERTHAW_PROXY: 'another-proxy' });
+    const state = join(everthaw.directory, 'another-state');
+    await cp(join(everthaw.directory, 'state', 'hosts'), join(state, 'hosts'), { recursive: true });
+    const other = everthaw.withEnvironment({
+      ...everthaw.environment,
+      EVERTHAW_PROXY: 'another-proxy',
+      EVERTHAW_STATE: state,
+    });
     await other.startWorker();
 
     await waitFor(async () => ((await vcenter.vm('web')).snapshots ?? []).length === 0);
@@ -179,7 +205,9 @@ describe('a run whose worker is killed', () => {
     expect((await vcenter.vms()).map(({ name }) => name)).toEqual(['web']);
     const restored = await vcenter.vm('web');
     expect(Object.keys(restored.extraConfig ?? {})).not.toContain('everthaw.restoring');
-    const flat = (restored.disks?.[0]?.path ?? '').replace(/^\[[^\]]+\] /, '').replace(/\.vmdk$/, '-flat.vmdk');
+    const flat = (restored.disks?.[0]?.path ?? '')
+      .replace(/^\[[^\]]+\] /, '')
+      .replace(/\.vmdk$/, '-flat.vmdk');
     const file = join(everthaw.directory, 'read-back.raw');
     await vcenter.govc('datastore.download', flat, file);
     expect(await sha256(file)).toBe(await sha256(disk.raw));
@@ -196,9 +224,14 @@ describe('the daemon', () => {
     try {
       const directory = join(everthaw.backups, 'by-daemon');
       await vcenter.control('POST', '/throttle', { path: '/nfc', bytesPerSecond: 20 * MIB });
-      expect(await own.everthaw('backup', 'web', '--to', directory, '--detach')).toMatchObject({ code: 0, stderr: '' });
+      expect(await own.everthaw('backup', 'web', '--to', directory, '--detach')).toMatchObject({
+        code: 0,
+        stderr: '',
+      });
       const state = async () =>
-        JSON.parse(await readFile(join(everthaw.directory, 'daemon-state', 'daemon', 'daemon.json'), 'utf8')) as {
+        JSON.parse(
+          await readFile(join(everthaw.directory, 'daemon-state', 'daemon', 'daemon.json'), 'utf8'),
+        ) as {
           process: { pid: number };
           address: string;
         };

@@ -1,5 +1,6 @@
 import { createCommitSnapshot, createSettle, createVcbCleanup } from './cleanup.js';
 import type { Dependencies } from './dependencies.js';
+import { visiting } from './visiting.js';
 import { createPreflight } from './preflight.js';
 import { createPlanRestore } from './restorePlan.js';
 import { createCreateVm, createFinishRestore, createImportVm, createUploadDisks } from './restoreVm.js';
@@ -12,18 +13,18 @@ import { createWriteCatalog } from './writeCatalog.js';
 export function createActivities(dependencies: Dependencies) {
   return {
     preflight: createPreflight(dependencies),
-    freezeScript: createFreezeScript(dependencies),
-    snapshot: createSnapshot(dependencies),
+    freezeScript: visiting(dependencies, createFreezeScript(dependencies)),
+    snapshot: visiting(dependencies, createSnapshot(dependencies)),
     transfer: createTransfer(dependencies),
     writeCatalog: createWriteCatalog(dependencies),
-    commitSnapshot: createCommitSnapshot(dependencies),
-    vcbCleanup: createVcbCleanup(dependencies),
+    commitSnapshot: visiting(dependencies, createCommitSnapshot(dependencies)),
+    vcbCleanup: visiting(dependencies, createVcbCleanup(dependencies)),
     settle: createSettle(dependencies),
     verifyBackup: createVerifyBackup(),
     planRestore: createPlanRestore(dependencies),
     importVm: createImportVm(dependencies),
     uploadDisks: createUploadDisks(dependencies),
-    createVm: createCreateVm(dependencies),
+    createVm: visiting(dependencies, createCreateVm(dependencies)),
     finishRestore: createFinishRestore(dependencies),
   };
 }

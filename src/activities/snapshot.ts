@@ -57,11 +57,17 @@ export function createSnapshot(dependencies: Dependencies) {
   };
 }
 
-/** Ends the run where another backup's snapshot was there first: two runs on one VM, over two servers, do not mix. */
+/**
+ * Ends the run where another backup's snapshot was there first: two runs on one VM, over two servers, do not mix. Of two of the
+ * same moment one must go on, whoever looks.
+ */
 async function yieldToOlder(host: Host, input: Step, mine: SnapshotInfo): Promise<void> {
   const all = await host.listSnapshots(input.vm.instanceUuid);
   const older = all.find(
-    (other) => other.name === SNAPSHOT_NAME && other.id !== mine.id && other.createdAt <= mine.createdAt,
+    (other) =>
+      other.name === SNAPSHOT_NAME &&
+      other.id !== mine.id &&
+      (other.createdAt < mine.createdAt || (other.createdAt === mine.createdAt && other.id < mine.id)),
   );
   if (older === undefined) return;
   throw new EverthawError({

@@ -55,14 +55,20 @@ export async function readOwnerFile(partial: string): Promise<string> {
 
 /**
  * Makes a partial directory the restore point: everything is on the disk before the name changes, and the name change itself
- * is. An empty directory of the final name is replaced, anything else refuses the rename.
+ * is. An empty directory of the final name is replaced, anything else refuses the rename. The owner file goes last: until the
+ * name has changed, the directory is somebody's unfinished work.
  */
 export async function commitPartial(partial: string, directory: string): Promise<void> {
-  await rm(join(partial, OWNER_FILE), { force: true });
   for (const name of await readdir(partial)) await fsync(join(partial, name));
   await fsync(partial);
   await rename(partial, directory);
+  await disown(directory);
   await fsync(dirname(directory));
+}
+
+/** Takes the owner file out of a finished restore point. */
+export async function disown(directory: string): Promise<void> {
+  await rm(join(directory, OWNER_FILE), { force: true });
 }
 
 /** Removes a partial directory with what we wrote into it. */

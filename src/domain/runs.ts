@@ -32,6 +32,8 @@ export interface Step {
 
 /** A clean-up step is retried until absence is observed, whatever the settings say (F1). */
 export interface CleanupStep {
+  /** The run's proxy: another that cleans up for it is a visitor. */
+  readonly proxy: string;
   readonly retries: 'until gone';
 }
 

@@ -1,26 +1,19 @@
-import { join } from 'node:path';
-import { MANIFEST_FILE } from '../domain/manifest.js';
 import { parseOwner } from '../domain/owner.js';
 import { exists, readOwnerFile, removePartial } from '../destinations/directory.js';
-import { GONE, runOf, vmOf, type Kind } from './kind.js';
+import { GONE, runOf, vmOf, type HoldingOf, type Kind } from './kind.js';
 
 /**
- * The directory that a backup is built in. It is removed only with its own run's name and owner file: a directory that
- * somebody else put there, or that became a restore point, stays.
+ * The directory that a backup is built in. It is removed only where both its name and its owner file are the run's own; one
+ * without an owner file was just made.
  */
 export const partialDirectory: Kind<'partialDirectory'> = {
-  async release({ directory, run }, { records }) {
-    if (await exists(directory)) {
-      const owner = parseOwner(await readOwnerFile(directory));
-      const isOurs =
-        owner === undefined ? !(await exists(join(directory, MANIFEST_FILE))) : owner.runId === run.runId;
-      if (directory.endsWith(`.partial-${run.runId}`) && isOurs) await removePartial(directory);
-    }
-    await records.remove('partialDirectory', run);
+  async release(holding, { records }) {
+    if (await isOurs(holding)) await removePartial(holding.directory);
+    await records.remove('partialDirectory', holding.run);
   },
 
-  async absence({ directory }) {
-    return (await exists(directory)) ? { state: 'present', why: `"${directory}" exists` } : GONE;
+  async absence(holding) {
+    return (await isOurs(holding)) ? { state: 'present', why: `"${holding.directory}" exists` } : GONE;
   },
 
   async list({ proxy, records }) {
@@ -44,3 +37,9 @@ export const partialDirectory: Kind<'partialDirectory'> = {
     );
   },
 };
+
+async function isOurs({ directory, run }: HoldingOf<'partialDirectory'>): Promise<boolean> {
+  if (!directory.endsWith(`.partial-${run.runId}`) || !(await exists(directory))) return false;
+  const owner = await readOwnerFile(directory);
+  return owner === '' || parseOwner(owner)?.runId === run.runId;
+}

@@ -11,7 +11,12 @@ const PROXY_PATIENCE_MS = 10_000;
  * cancellation reaches, until its absence was observed. What was never taken is observed to be absent: that costs a look.
  */
 export class Debts {
+  readonly #proxy: string;
   #owed: Holding[] = [];
+
+  constructor(proxy: string) {
+    this.#proxy = proxy;
+  }
 
   /** Notes a holding. The rule that everything rests on: this comes before the call that takes it. */
   owe(holding: Holding): void {
@@ -21,7 +26,7 @@ export class Debts {
   /** Lets go of one kind at once, because the run needs it no more. */
   async letGo(kind: HoldingKind): Promise<void> {
     const held = this.#owed.filter((holding) => holding.kind === kind);
-    await CancellationScope.nonCancellable(() => releaseInTurn(held));
+    await CancellationScope.nonCancellable(() => this.#releaseInTurn(held));
     this.#owed = this.#owed.filter((holding) => holding.kind !== kind);
   }
 
@@ -35,24 +40,24 @@ export class Debts {
     const onHost = this.#owed.filter((holding) => !('proxy' in holding));
     await CancellationScope.nonCancellable(async () => {
       let isProxyClean = false;
-      const proxySide = releaseInTurn(onProxy).then(() => (isProxyClean = true));
+      const proxySide = this.#releaseInTurn(onProxy).then(() => (isProxyClean = true));
       await condition(() => isProxyClean, PROXY_PATIENCE_MS);
-      await Promise.all([releaseInTurn(onHost), proxySide]);
-      await releaseInTurn(sessions);
+      await Promise.all([this.#releaseInTurn(onHost), proxySide]);
+      await this.#releaseInTurn(sessions);
     });
     this.#owed = [];
   }
+
+  /** The last that was taken is the first to go. */
+  async #releaseInTurn(holdings: readonly Holding[]): Promise<void> {
+    for (const holding of holdings.toReversed()) await release(holding, this.#proxy);
+  }
 }
 
-/** The last that was taken is the first to go. */
-async function releaseInTurn(holdings: readonly Holding[]): Promise<void> {
-  for (const holding of holdings.toReversed()) await release(holding);
-}
-
-async function release(holding: Holding): Promise<void> {
+async function release(holding: Holding, proxy: string): Promise<void> {
   const queue = 'proxy' in holding ? proxyQueue(holding.proxy) : hostQueue(holding.vm.hostUuid);
   const steps = cleaningOn(queue, holding.kind);
-  const input = { holding, retries: 'until gone' } as const;
+  const input = { holding, proxy, retries: 'until gone' } as const;
   if (holding.kind === 'snapshot') await steps.commitSnapshot(input);
   else await steps.vcbCleanup(input);
 }

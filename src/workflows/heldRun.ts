@@ -16,10 +16,14 @@ export interface HeldRun {
  * The frame of every run: whatever its own part took hold of is let go, however that part ended, before the run ends; and
  * only then may its proxy forget the host's secret.
  */
-export async function heldRun<T>(title: string, { vm, proxy }: { vm: VmRef; proxy: string }, part: (held: HeldRun) => Promise<T>): Promise<T> {
+export async function heldRun<T>(
+  title: string,
+  { vm, proxy }: { vm: VmRef; proxy: string },
+  part: (held: HeldRun) => Promise<T>,
+): Promise<T> {
   const { workflowId, firstExecutionRunId } = workflowInfo();
   const report = new RunReport(title);
-  const debts = new Debts();
+  const debts = new Debts(proxy);
   try {
     const result = await part({ run: { workflowId, runId: firstExecutionRunId }, debts, report });
     await end(debts, vm, proxy);
@@ -41,6 +45,11 @@ export async function heldRun<T>(title: string, { vm, proxy }: { vm: VmRef; prox
 async function end(debts: Debts, vm: VmRef, proxy: string): Promise<void> {
   await debts.settle();
   await CancellationScope.nonCancellable(() =>
-    cleaningOn(proxyQueue(proxy), 'debts are zero').settle({ hostUuid: vm.hostUuid, vmUuid: vm.instanceUuid, retries: 'until gone' }),
+    cleaningOn(proxyQueue(proxy), 'debts are zero').settle({
+      hostUuid: vm.hostUuid,
+      vmUuid: vm.instanceUuid,
+      proxy,
+      retries: 'until gone',
+    }),
   );
 }

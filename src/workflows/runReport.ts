@@ -1,9 +1,4 @@
-import {
-  defineQuery,
-  setCurrentDetails,
-  setHandler,
-  upsertSearchAttributes,
-} from '@temporalio/workflow';
+import { defineQuery, setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
 import { defineSearchAttributeKey } from '@temporalio/common/lib/search-attributes.js';
 import { PHASE_QUERY, SEARCH_ATTRIBUTES } from '../domain/names.js';
 

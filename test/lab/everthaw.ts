@@ -63,13 +63,22 @@ export class LabEverthaw {
   }
 
   /** Kills the worker as a power failure would. */
-  async killWorker(): Promise<void> {
+  killWorker(): Promise<void> {
+    return this.#end('SIGKILL');
+  }
+
+  /** Ends the worker as an administrator would. */
+  endWorker(): Promise<void> {
+    return this.#end('SIGTERM');
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
     const worker = this.#worker;
     if (worker === undefined) return;
     this.#worker = undefined;
     if (worker.exitCode !== null || worker.signalCode !== null) return;
     const exited = once(worker, 'exit');
-    worker.kill('SIGKILL');
+    worker.kill(signal);
     await exited;
   }
 
