@@ -1,10 +1,10 @@
 import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import type { Manifest } from '../src/domain/manifest.js';
-import { makeDisk, sha256, type LabDisk } from './lab/disks.js';
-import { LabEverthaw } from './lab/everthaw.js';
-import { LabVcenter } from './lab/vcenter.js';
+import type { Manifest } from '../../src/domain/manifest.js';
+import { makeDisk, sha256, type LabDisk } from '../lab/disks.js';
+import { LabEverthaw } from '../lab/everthaw.js';
+import { LabVcenter } from '../lab/vcenter.js';
 
 let system: LabDisk;
 let data: LabDisk;
