@@ -1,0 +1,62 @@
+import { accessSync, constants } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { delimiter, join } from 'node:path';
+import { SetupError, show, step } from './report.mjs';
+
+/** What is run, and the Debian package that holds it. */
+const NEEDS = [
+  { package: 'qemu-utils', isThere: () => isOnPath('qemu-img') },
+  { package: 'nbdkit', isThere: hasNbdkit },
+  { package: 'libnbd-bin', isThere: () => isOnPath('nbdcopy') },
+  { package: 'e2fsprogs', isThere: () => isOnPath('mkfs.ext4') },
+  { package: 'curl', isThere: () => isOnPath('curl') },
+  { package: 'util-linux', isThere: () => isOnPath('flock') && isOnPath('setpriv') },
+];
+
+/** Installs missing Debian packages when root; else says what to type. */
+export async function installPackages() {
+  const missing = missingPackages();
+  if (missing.length === 0) return;
+  const names = missing.join(' ');
+  const install = `apt-get install --no-install-recommends -y ${names}`;
+  if (!isOnPath('apt-get')) {
+    throw new SetupError(
+      `programs of these Debian packages are missing: ${names}`,
+      'install what holds them here by this system’s package manager',
+    );
+  }
+  if (process.getuid() !== 0)
+    throw new SetupError(`these Debian packages are missing: ${names}`, `sudo ${install}`);
+  await step(`Debian packages ${names}`, async () => {
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    // Its failure is not the end: the lists that are there may do.
+    await show('apt-get', ['update', '-qq'], { env });
+    const code = await show('apt-get', ['-qq', ...install.split(' ').slice(1)], { env });
+    if (code !== 0) throw new SetupError(`apt-get could not install ${names} (exit ${code})`, install);
+  });
+  const still = missingPackages();
+  if (still.length === 0) return;
+  throw new SetupError(
+    `packages are installed, and yet what they should hold is missing: ${still.join(' ')}`,
+    'see that this is Debian 12, Ubuntu 24.04 or newer, and that nbdkit has its curl plugin and its retry and offset filters',
+  );
+}
+
+function missingPackages() {
+  return NEEDS.filter(({ isThere }) => !isThere()).map((need) => need.package);
+}
+
+function isOnPath(program) {
+  return process.env.PATH.split(delimiter).some((directory) => {
+    try {
+      accessSync(join(directory, program), constants.X_OK);
+      return directory !== '';
+    } catch {
+      return false;
+    }
+  });
+}
+
+function hasNbdkit() {
+  return spawnSync('nbdkit', ['--filter=retry', '--filter=offset', 'curl', '--version']).status === 0;
+}
