@@ -10,7 +10,7 @@ import type { Transport } from '../domain/transport.js';
 import type { VmDescription, VmFile } from '../domain/vm.js';
 import { copyToFile } from '../disks/copier.js';
 import { hashFile } from '../disks/hashFile.js';
-import { commitPartial, exists } from '../destinations/directory.js';
+import { commitPartial, disown, exists } from '../destinations/directory.js';
 import { readManifest } from '../destinations/restorePoint.js';
 import type { Host } from '../hosts/host.js';
 import { hostOf, type Dependencies } from './dependencies.js';
@@ -27,7 +27,10 @@ export function createWriteCatalog(dependencies: Dependencies) {
   return async function writeCatalog(input: CatalogInput): Promise<{ readonly warnings: readonly string[] }> {
     const { directory, run } = input;
     // An attempt that was cut off behind its rename has done all of it.
-    if ((await restorePointOf(directory))?.runId === run.runId) return { warnings: [] };
+    if ((await restorePointOf(directory))?.runId === run.runId) {
+      await disown(directory);
+      return { warnings: [] };
+    }
     const partial = partialName(directory, run.runId);
     await mkdir(partial, { recursive: true });
     const host = await hostOf(dependencies, input);
