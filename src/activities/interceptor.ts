@@ -52,7 +52,9 @@ function failureOf(
   if (ours.retry === 'final' || pulse.fail() > retries.maximumRetries) {
     return ApplicationFailure.create({ ...common, nonRetryable: true });
   }
-  return ApplicationFailure.create({ ...common, nonRetryable: false, nextRetryDelay: retries.backoffMs });
+  // A server takes a delay of zero for "no retry".
+  const nextRetryDelay = Math.max(1, retries.backoffMs);
+  return ApplicationFailure.create({ ...common, nonRetryable: false, nextRetryDelay });
 }
 
 function unexpected(error: unknown): EverthawError {

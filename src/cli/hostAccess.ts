@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { stateDirectories } from '../config/directories.js';
 import type { Settings } from '../config/settings.js';
@@ -61,7 +61,8 @@ export async function accessHost(settings: Settings, flags: HostFlags): Promise<
     port: Number(flags.port),
     username,
     ...(thumbprint === undefined ? {} : { thumbprint }),
-    ...(caFile === undefined ? {} : { caFile }),
+    // The worker reads it from another directory.
+    ...(caFile === undefined ? {} : { caFile: resolve(caFile) }),
   };
   const host = await openHost(entry, password, undefined, join(settings.stateDirectory, 'certificates'));
   return { host, password, entry: { uuid: host.identity.uuid, ...entry } };

@@ -26,13 +26,20 @@ export async function checkDestination(directory: string): Promise<void> {
   if (there === undefined) return;
   const holds = there.isDirectory() ? await readdir(directory) : ['a file of that name'];
   if (holds.length > 0) {
-    throw new EverthawError({
-      code: 'DestinationInUse',
-      what,
-      why: `it exists and holds ${holds.includes(MANIFEST_FILE) ? 'a backup' : holds.slice(0, 3).join(', ')}`,
-      hint: 'name another directory, or move that one away; a backup is never mixed into something else',
-    });
+    throw inUse(
+      directory,
+      `it exists and holds ${holds.includes(MANIFEST_FILE) ? 'a backup' : holds.slice(0, 3).join(', ')}`,
+    );
   }
+}
+
+function inUse(directory: string, why: string): EverthawError {
+  return new EverthawError({
+    code: 'DestinationInUse',
+    what: `back up to "${directory}"`,
+    why,
+    hint: 'name another directory, or move that one away; a backup is never mixed into something else',
+  });
 }
 
 /** Bytes that can be written there by us. */
@@ -55,18 +62,26 @@ export async function readOwnerFile(partial: string): Promise<string> {
 
 /**
  * Makes a partial directory the restore point: everything is on the disk before the name changes, and the name change itself
- * is. An empty directory of the final name is replaced, anything else refuses the rename. The owner file goes last: until the
- * name has changed, the directory is somebody's unfinished work.
+ * is. An empty directory of the final name is replaced, anything else refuses the rename. The owner file goes last: as long
+ * as the directory is partial, it can be told whose it is.
  */
 export async function commitPartial(partial: string, directory: string): Promise<void> {
   for (const name of await readdir(partial)) await fsync(join(partial, name));
   await fsync(partial);
-  await rename(partial, directory);
-  await disown(directory);
+  try {
+    await rename(partial, directory);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOTEMPTY' || code === 'EEXIST' || code === 'ENOTDIR') {
+      throw inUse(directory, 'somebody put something there while the backup ran');
+    }
+    throw error;
+  }
   await fsync(dirname(directory));
+  await disown(directory);
 }
 
-/** Takes the owner file out of a finished restore point. */
+/** Takes the owner file out of a restore point: it is nobody's holding any more. */
 export async function disown(directory: string): Promise<void> {
   await rm(join(directory, OWNER_FILE), { force: true });
 }
@@ -93,7 +108,8 @@ async function lstatOrUndefined(path: string) {
   try {
     return await lstat(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    // Below a file nothing exists either.
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw error;
   }
 }

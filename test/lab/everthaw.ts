@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EVERTHAW } from './programs.js';
@@ -11,6 +11,10 @@ import type { LabVcenter } from './vcenter.js';
 export class LabEverthaw {
   readonly directory: string;
   readonly backups: string;
+  readonly state: string;
+  /** For scratch files of worker and commands, so that what they forget is seen. */
+  readonly scratch: string;
+  readonly workerLog: string;
   readonly environment: NodeJS.ProcessEnv;
   readonly program = EVERTHAW;
   readonly #vcenter: LabVcenter;
@@ -19,6 +23,9 @@ export class LabEverthaw {
   private constructor(directory: string, vcenter: LabVcenter, environment: NodeJS.ProcessEnv) {
     this.directory = directory;
     this.backups = join(directory, 'backups');
+    this.state = join(directory, 'state');
+    this.scratch = join(directory, 'scratch');
+    this.workerLog = join(directory, 'worker.log');
     this.#vcenter = vcenter;
     this.environment = environment;
   }
@@ -30,10 +37,10 @@ export class LabEverthaw {
       ...vcenter.environment(),
       TEMPORAL_ADDRESS: temporalAddress,
       EVERTHAW_STATE: join(directory, 'state'),
+      TMPDIR: join(directory, 'scratch'),
       EVERTHAW_PROXY: `proxy-${directory.slice(-6)}`,
     });
-    await mkdir(everthaw.backups);
-    await mkdir(join(directory, 'state'));
+    for (const each of [everthaw.backups, everthaw.state, everthaw.scratch]) await mkdir(each);
     return everthaw;
   }
 
@@ -42,12 +49,15 @@ export class LabEverthaw {
     return new LabEverthaw(this.directory, this.#vcenter, environment);
   }
 
-  /** Starts a worker and waits until it serves. */
+  /** Starts a worker and waits until it serves; what it says goes to its log, or with LAB_LOG to the terminal. */
   async startWorker(): Promise<ChildProcess> {
+    const log = await open(this.workerLog, 'a');
+    const said = process.env['LAB_LOG'] === undefined ? log.fd : ('inherit' as const);
     const worker = spawn('setpriv', ['--pdeathsig', 'KILL', process.execPath, EVERTHAW, 'worker'], {
       env: this.environment,
-      stdio: ['ignore', 'ignore', process.env['LAB_LOG'] === undefined ? 'ignore' : 'inherit', 'ipc'],
+      stdio: ['ignore', said, said, 'ipc'],
     });
+    await log.close();
     this.#worker = worker;
     await Promise.race([
       once(worker, 'message'),

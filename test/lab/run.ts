@@ -10,9 +10,13 @@ export interface Ran {
 export async function run(
   program: string,
   args: readonly string[],
-  options: { env?: NodeJS.ProcessEnv; mayFail?: boolean } = {},
+  options: { env?: NodeJS.ProcessEnv; cwd?: string; mayFail?: boolean } = {},
 ): Promise<Ran> {
-  const child = spawn(program, args, { env: options.env ?? process.env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(program, args, {
+    env: options.env ?? process.env,
+    cwd: options.cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));

@@ -20,12 +20,16 @@ export interface LabVm {
   })[];
   readonly toolsRunning?: boolean;
   readonly ip?: string;
+  readonly hostName?: string;
+  /** Its BIOS uuid; by default made from the name. */
+  readonly uuid?: string;
   readonly powerOn?: boolean;
 }
 
 export interface Fault {
   readonly method: string;
   readonly fault?: string;
+  readonly objectName?: string;
   readonly count?: number;
   readonly skip?: number;
   readonly delayMs?: number;
@@ -49,6 +53,8 @@ export interface SeenVm {
   readonly instanceUuid: string;
   readonly biosUuid: string;
   readonly powerState: string;
+  readonly consolidationNeeded: boolean;
+  readonly vmxPath: string;
   readonly snapshots: readonly { name: string; description: string }[] | null;
   readonly disks: readonly { path: string }[] | null;
   readonly extraConfig: Readonly<Record<string, string>> | null;

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { connect, type PeerCertificate, type TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
 import { EverthawError } from '../../domain/errors.js';
+import { codeOf } from './faults.js';
 
 /** What vouches for a host's certificate: a CA with the host name, or its thumbprint (SHA-1 or SHA-256, `XX:XX:…`). */
 export interface Trust {
@@ -18,11 +19,12 @@ export function trustingConnector(trust: Trust): Connector {
   if (thumbprint === undefined) {
     return buildConnector({
       timeout: 15_000,
-      ...(trust.caFile === undefined ? {} : { ca: readFileSync(trust.caFile, 'utf8') }),
+      ...(trust.caFile === undefined ? {} : { ca: readCa(trust.caFile) }),
     });
   }
   // The chain is not looked at, the certificate itself is: before a byte of ours is sent.
-  const connectAnyway = buildConnector({ timeout: 15_000, rejectUnauthorized: false });
+  // A resumed TLS session shows no certificate, so there is none to resume.
+  const connectAnyway = buildConnector({ timeout: 15_000, rejectUnauthorized: false, maxCachedSessions: 0 });
   return (options, callback) => {
     connectAnyway(options, (error, socket) => {
       if (error !== null) {
@@ -42,6 +44,20 @@ export function trustingConnector(trust: Trust): Connector {
       }
     });
   };
+}
+
+function readCa(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new EverthawError({
+      code: 'WrongUsage',
+      what: `read the CA of the host’s certificate from "${file}"`,
+      why: codeOf(error) ?? String(error),
+      hint: 'name a PEM file that this user and the worker can read',
+      cause: error,
+    });
+  }
 }
 
 /** The certificate of a server, seen by us and vouched for by its thumbprint, in the forms that native tools take. */

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/vmware/govmomi/object"
@@ -404,6 +405,40 @@ func (l *lab) setConsolidation(vm *simulator.VirtualMachine, needed bool) {
 	l.registry().AtomicUpdate(l.context(), vm, []types.PropertyChange{
 		{Name: "runtime.consolidationNeeded", Val: needed},
 		{Name: "summary.runtime.consolidationNeeded", Val: needed},
+	})
+}
+
+// setParents shows disks as vSphere does while there are snapshots: what the
+// machine writes to has a parent, and alone is not the disk. A snapshot's own
+// disks are as they were before it, so they have one if there was an older snapshot.
+func (l *lab) setParents(ref types.ManagedObjectReference) {
+	vm := l.virtualMachine(ref)
+	if vm == nil {
+		return
+	}
+	ctx := l.context()
+	l.registry().WithLock(ctx, vm, func() {
+		devices := slices.Clone(vm.Config.Hardware.Device)
+		for i, d := range devices {
+			disk, ok := d.(*types.VirtualDisk)
+			if !ok || !exportable(disk) {
+				continue
+			}
+			backing, ok := disk.Backing.(*types.VirtualDiskFlatVer2BackingInfo)
+			if !ok || (backing.Parent != nil) == (vm.Snapshot != nil) {
+				continue
+			}
+			child := *backing
+			child.Parent = nil
+			if vm.Snapshot != nil {
+				parent := child
+				child.Parent = &parent
+			}
+			d := *disk
+			d.Backing = &child
+			devices[i] = &d
+		}
+		l.registry().Update(ctx, vm, []types.PropertyChange{{Name: "config.hardware.device", Val: devices}})
 	})
 }
 

@@ -114,6 +114,9 @@ func (l *lab) releaseAfter(c call, vm types.ManagedObjectReference, rec *recorde
 		if dir != "" && l.waitTask(inner).Error == nil {
 			_ = os.RemoveAll(dir)
 		}
+		if strings.Contains(c.method, "Snapshot") {
+			l.setParents(vm)
+		}
 		hold()
 		l.release(vm)
 	}))

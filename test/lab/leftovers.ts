@@ -1,0 +1,92 @@
+import { readdir, readFile, readlink } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import type { Lab } from './lab.js';
+
+/**
+ * Everything that a run may have left over, seen with eyes that are not the product's own: the lab's control plane, /proc
+ * and the file system. A test wants it to be empty, or to name exactly what is somebody else's.
+ */
+export async function leftovers(lab: Lab): Promise<readonly string[]> {
+  return [...(await onHost(lab)), ...(await inDatastores(lab)), ...(await onProxy(lab))].sort();
+}
+
+async function onHost({ vcenter }: Lab): Promise<readonly string[]> {
+  const vms = await vcenter.vms();
+  const leases = await vcenter.get<readonly { id: string; kind: string; vm: string }[]>('/leases');
+  const sessions = await vcenter.get<readonly { key: string; userAgent: string }[]>('/sessions');
+  const tasks = await vcenter.get<readonly { name: string; entityName: string }[]>('/tasks');
+  return [
+    ...vms.flatMap(({ name, snapshots }) =>
+      (snapshots ?? []).map((snapshot) => `snapshot "${snapshot.name}" of VM "${name}"`),
+    ),
+    ...vms
+      .filter(({ consolidationNeeded }) => consolidationNeeded)
+      .map(({ name }) => `disks of VM "${name}" to be consolidated`),
+    ...vms
+      .filter(
+        ({ name, extraConfig }) =>
+          /\.(restoring|replaced)-/.test(name) || 'everthaw.restoring' in (extraConfig ?? {}),
+      )
+      .map(({ name }) => `half-restored VM "${name}"`),
+    ...leases.map(({ kind, vm }) => `${kind} lease of VM "${vm}"`),
+    ...sessions.filter(({ userAgent }) => userAgent === 'everthaw').map(({ key }) => `login session ${key}`),
+    ...tasks.map(({ name, entityName }) => `task ${name} on "${entityName}"`),
+  ];
+}
+
+/** Directories of datastores that no VM lives in. */
+async function inDatastores({ vcenter }: Lab): Promise<readonly string[]> {
+  const used = new Set(
+    (await vcenter.vms()).flatMap(({ vmxPath, disks }) =>
+      [vmxPath, ...(disks ?? []).map(({ path }) => path)].map((path) => path.split('/', 1)[0]),
+    ),
+  );
+  const found: string[] = [];
+  for (const datastore of ['LocalDS_0', 'LocalDS_1']) {
+    const files = await vcenter.get<readonly { path: string }[]>(`/files?datastore=${datastore}`);
+    const directories = new Set(files.map(({ path }) => `[${datastore}] ${path.split('/', 1)[0] ?? ''}`));
+    for (const directory of directories)
+      if (!used.has(directory)) found.push(`uploaded files in ${directory}`);
+  }
+  return found;
+}
+
+async function onProxy({ everthaw }: Lab): Promise<readonly string[]> {
+  const files = await readdir(everthaw.directory, { recursive: true, withFileTypes: true });
+  const paths = files.map((file) => ({
+    path: relative(everthaw.directory, join(file.parentPath, file.name)),
+    isDirectory: file.isDirectory(),
+  }));
+  return [
+    ...paths
+      .filter(({ path, isDirectory }) => isDirectory && /\.partial-[^/]*$/.test(path))
+      .map(({ path }) => `unfinished backup ${path}`),
+    ...paths
+      .filter(({ path, isDirectory }) => !isDirectory && /^state\/(holdings|hosts|sessions)\//.test(path))
+      .map(({ path }) => `note ${path}`),
+    ...paths.filter(({ path }) => path.startsWith('scratch/')).map(({ path }) => `scratch file ${path}`),
+    ...(await processesOf(everthaw.state))
+      .filter(({ pid }) => pid !== everthaw.workerPid)
+      .map(({ program, pid }) => `process ${program} (${pid})`),
+  ];
+}
+
+export interface SeenProcess {
+  readonly pid: number;
+  readonly program: string;
+  readonly args: string;
+}
+
+/** Every process that was started for a state directory, orphans too: the environment tells. */
+export async function processesOf(state: string): Promise<readonly SeenProcess[]> {
+  const found: SeenProcess[] = [];
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const environment = await readFile(`/proc/${name}/environ`, 'utf8').catch(() => '');
+    if (!environment.split('\0').includes(`EVERTHAW_STATE=${state}`)) continue;
+    const args = await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '');
+    const program = await readlink(`/proc/${name}/exe`).catch(() => '');
+    if (program !== '') found.push({ pid: Number(name), program, args });
+  }
+  return found;
+}
