@@ -2,7 +2,6 @@ import { createHash, randomBytes } from 'node:crypto';
 import { access, mkdir, mkdtemp, open, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
-import { tmpdir } from 'node:os';
 import { DISK_CACHE } from './programs.js';
 import { run } from './run.js';
 
@@ -15,45 +14,60 @@ export interface LabDisk {
 
 const MIB = 1024 * 1024;
 
+const RAW = 'disk.raw';
+const STREAM = 'disk.vmdk';
+
+/** A plain user's PATH often lacks the place of mkfs.ext4. */
+const ENVIRONMENT = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` };
+
 /**
  * A disk of `sizeMiB` with an ext4 file system that holds `dataMiB` of files; made once and kept, since compressing it takes
  * long. Half of the data cannot be compressed, as in life.
  */
 export async function makeDisk(name: string, sizeMiB: number, dataMiB: number): Promise<LabDisk> {
   const directory = join(DISK_CACHE, `${name}-${sizeMiB}-${dataMiB}`);
-  const disk = { raw: join(directory, 'disk.raw'), streamOptimized: join(directory, 'disk.vmdk') };
-  const isMade = await access(disk.streamOptimized).then(
+  if (!(await exists(directory))) {
+    await mkdir(DISK_CACHE, { recursive: true });
+    const aside = await mkdtemp(join(DISK_CACHE, 'new-'));
+    try {
+      await fill(aside, name, sizeMiB, dataMiB);
+      // Renamed when whole, so that neither a kill nor a second start leaves half a disk; who comes later uses what is there.
+      await rename(aside, directory).catch(async (error: unknown) => {
+        if (!(await exists(directory))) throw error;
+      });
+    } finally {
+      await rm(aside, { recursive: true, force: true });
+    }
+  }
+  return { raw: join(directory, RAW), streamOptimized: join(directory, STREAM) };
+}
+
+async function fill(directory: string, name: string, sizeMiB: number, dataMiB: number): Promise<void> {
+  const [raw, stream, files] = [RAW, STREAM, 'files'].map((each) => join(directory, each)) as [
+    string,
+    string,
+    string,
+  ];
+  await mkdir(files);
+  for (let written = 0, n = 0; written < dataMiB; written += 8, n++) {
+    await writeData(join(files, `file-${n}`), Math.min(8, dataMiB - written) * MIB);
+  }
+  await writeFile(join(files, 'name.txt'), `${name}\n`);
+  await writeFile(raw, '');
+  await truncate(raw, sizeMiB * MIB);
+  await run('mkfs.ext4', ['-q', '-F', '-d', files, '-E', 'lazy_itable_init=1', raw], { env: ENVIRONMENT });
+  await rm(files, { recursive: true });
+  await run('qemu-img', [
+    ...['convert', '-f', 'raw', '-O', 'vmdk'],
+    ...['-o', 'subformat=streamOptimized', raw, stream],
+  ]);
+}
+
+function exists(file: string): Promise<boolean> {
+  return access(file).then(
     () => true,
     () => false,
   );
-  if (isMade) return disk;
-  await rm(directory, { recursive: true, force: true });
-  await mkdir(directory, { recursive: true });
-  const files = await mkdtemp(join(tmpdir(), 'everthaw-disk-'));
-  try {
-    for (let written = 0, n = 0; written < dataMiB; written += 8, n++) {
-      await writeData(join(files, `file-${n}`), Math.min(8, dataMiB - written) * MIB);
-    }
-    await writeFile(join(files, 'name.txt'), `${name}\n`);
-    await writeFile(disk.raw, '');
-    await truncate(disk.raw, sizeMiB * MIB);
-    await run('mkfs.ext4', ['-q', '-F', '-d', files, '-E', 'lazy_itable_init=1', disk.raw]);
-    await run('qemu-img', [
-      'convert',
-      '-f',
-      'raw',
-      '-O',
-      'vmdk',
-      '-o',
-      'subformat=streamOptimized',
-      disk.raw,
-      `${disk.streamOptimized}.new`,
-    ]);
-    await rename(`${disk.streamOptimized}.new`, disk.streamOptimized);
-  } finally {
-    await rm(files, { recursive: true, force: true });
-  }
-  return disk;
 }
 
 /** SHA-256 of a file's bytes, by no code of the product. */

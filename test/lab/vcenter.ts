@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import type { LabDisk } from './disks.js';
 import { GOVC, VCENTER } from './programs.js';
@@ -35,6 +35,12 @@ export interface Fault {
   readonly delayMs?: number;
   readonly inTask?: boolean;
   readonly afterEffect?: boolean;
+}
+
+/** Where a lab writes, and whether it stays when this process ends. */
+export interface LabPlace {
+  readonly parent?: string;
+  readonly outlives?: boolean;
 }
 
 interface Ready {
@@ -75,8 +81,12 @@ export class LabVcenter {
     this.directory = directory;
   }
 
-  static async start(vms: readonly LabVm[], flags: readonly string[] = []): Promise<LabVcenter> {
-    const directory = await mkdtemp(join(tmpdir(), 'everthaw-lab-'));
+  static async start(
+    vms: readonly LabVm[],
+    flags: readonly string[] = [],
+    place: LabPlace = {},
+  ): Promise<LabVcenter> {
+    const directory = await mkdtemp(join(place.parent ?? tmpdir(), 'everthaw-lab-'));
     await mkdir(join(directory, 'state'));
     const spec = vms.map((vm) => ({
       cpus: 1,
@@ -94,15 +104,8 @@ export class LabVcenter {
     const child = spawn(
       'setpriv',
       [
-        ...[
-          '--pdeathsig',
-          'TERM',
-          VCENTER,
-          '--state',
-          join(directory, 'state'),
-          '--vms',
-          join(directory, 'vms.json'),
-        ],
+        ...(place.outlives === true ? [] : ['--pdeathsig', 'TERM']),
+        ...[VCENTER, '--state', join(directory, 'state'), '--vms', join(directory, 'vms.json')],
         ...[
           '--user',
           USER,
@@ -113,7 +116,10 @@ export class LabVcenter {
           ...flags,
         ],
       ],
-      { stdio: ['ignore', 'pipe', process.env['LAB_LOG'] === undefined ? 'ignore' : 'inherit'] },
+      {
+        stdio: ['ignore', 'pipe', process.env['LAB_LOG'] === undefined ? 'ignore' : 'inherit'],
+        detached: place.outlives === true,
+      },
     );
     const lines = createInterface({ input: child.stdout });
     const [line] = (await Promise.race([
@@ -176,7 +182,28 @@ export class LabVcenter {
 
   /** The independent client. */
   async govc(...args: readonly string[]): Promise<string> {
-    const env = {
+    return (await run(GOVC, args, { env: this.#govcEnvironment() })).stdout;
+  }
+
+  /** SHA-256 of a VM's disk, whose bytes govc reads: by no code of the product. */
+  async diskSha256(vmName: string, index = 0): Promise<string> {
+    const path = (await this.vm(vmName)).disks?.[index]?.path;
+    if (path === undefined) throw new Error(`VM "${vmName}" has no disk ${index}`);
+    const bytes = path.replace(/^\[[^\]]+\] /, '').replace(/\.vmdk$/, '-flat.vmdk');
+    const child = spawn(GOVC, ['datastore.download', bytes, '-'], {
+      env: this.#govcEnvironment(),
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const exited = once(child, 'exit');
+    const hash = createHash('sha256');
+    for await (const chunk of child.stdout) hash.update(chunk as Buffer);
+    const [code] = (await exited) as [number | null];
+    if (code !== 0) throw new Error(`govc could not read ${path} (exit ${code ?? 'by a signal'})`);
+    return hash.digest('hex');
+  }
+
+  #govcEnvironment(): NodeJS.ProcessEnv {
+    return {
       ...process.env,
       GOVC_URL: this.ready.url,
       GOVC_USERNAME: USER,
@@ -186,13 +213,21 @@ export class LabVcenter {
       GOVC_DATACENTER: 'DC0',
       GOVMOMI_HOME: this.directory,
     };
-    return (await run(GOVC, args, { env })).stdout;
+  }
+
+  /** Lets the lab run on without this process; only one that was started to outlive it does. */
+  leave(): number {
+    this.#process.stdout?.destroy();
+    this.#process.unref();
+    return this.#process.pid ?? 0;
   }
 
   async stop(): Promise<void> {
-    const exited = once(this.#process, 'exit');
-    this.#process.kill('SIGTERM');
-    await exited;
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+      const exited = once(this.#process, 'exit');
+      this.#process.kill('SIGTERM');
+      await exited;
+    }
     await rm(this.directory, { recursive: true, force: true });
   }
 }
