@@ -1,0 +1,48 @@
+import { writeFile } from 'node:fs/promises';
+import { availableParallelism, cpus } from 'node:os';
+import { Command } from 'commander';
+import { BenchLab } from './benchLab.js';
+import { datastoreCopy } from './datastoreCopy.js';
+import type { Figure, Row } from './figure.js';
+import { leaseExport } from './leaseExport.js';
+import { restoreUpload } from './restoreUpload.js';
+import { formatRows } from './table.js';
+
+const FIGURES: readonly Figure[] = [leaseExport, datastoreCopy, restoreUpload];
+
+interface Flags {
+  readonly only?: readonly string[];
+  readonly runs: string;
+  readonly json?: string;
+}
+
+const names = FIGURES.map(({ name }) => name);
+const flags = new Command('bench')
+  .description('measure what docs/benchmarks.md tells of, side by side with the native tools')
+  .option('--only <names...>', `some of ${names.join(', ')}`)
+  .option('--runs <number>', 'pairs, or runs, of each figure', '5')
+  .option('--json <file>', 'write the figures there too')
+  .parse()
+  .opts<Flags>();
+
+const unknown = flags.only?.find((name) => !names.includes(name));
+if (unknown !== undefined) throw new Error(`no figure is called "${unknown}": there are ${names.join(', ')}`);
+
+const lab = await BenchLab.start();
+const rows: Row[] = [];
+try {
+  for (const figure of FIGURES) {
+    if (flags.only?.includes(figure.name) === false) continue;
+    console.log(`\n${figure.name}: ${figure.title}`);
+    rows.push(...(await figure.measure(lab, Number(flags.runs))));
+  }
+} finally {
+  await lab.stop();
+}
+
+const machine = `${availableParallelism()} x ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}`;
+console.log(`\n${machine}; medians (least-most)\n\n${formatRows(rows)}`);
+if (flags.json !== undefined)
+  await writeFile(flags.json, `${JSON.stringify({ machine, rows }, undefined, 2)}\n`);
+// What a figure says is for people to judge: a busy machine is no failure. Sessions' idle connections are not waited for.
+process.exit(0);
