@@ -20,13 +20,19 @@ export async function watchRun<T>(handle: WorkflowHandle<() => Promise<T>>, outp
   const result = handle.result();
   const looking = look(handle, view, ended.signal);
   try {
-    return await result;
+    const value = await result;
+    await stopLooking();
+    view.end(true);
+    return value;
   } catch (error) {
+    await stopLooking();
+    view.end(false);
     throw runError(error);
-  } finally {
+  }
+
+  async function stopLooking(): Promise<void> {
     ended.abort();
     await looking;
-    view.end();
   }
 }
 
@@ -61,7 +67,8 @@ async function look(handle: WorkflowHandle, view: Bars | Lines, signal: AbortSig
 /** Bars on a terminal: one for each transfer, which stays when it is full. */
 class Bars {
   readonly #bars = new MultiBar({
-    format: '{what} [{bar}] {percentage}% {done} of {total} {rate}/s',
+    // Not {total}: that one is cli-progress's own, in bytes.
+    format: '{what} [{bar}] {percentage}% {amount}',
     hideCursor: true,
     clearOnComplete: false,
     barsize: 30,
@@ -73,31 +80,33 @@ class Bars {
 
   show(steps: readonly Step[]): void {
     const living = new Set(steps.map(({ id }) => id));
-    for (const [id, { bar }] of this.#shown) if (!living.has(id)) bar.update(bar.getTotal());
+    for (const id of this.#shown.keys()) if (!living.has(id)) this.#fill(id);
     for (const { id, progress } of steps)
       if (progress !== undefined && progress.totalBytes > 0) this.#update(id, progress);
   }
 
-  end(): void {
-    this.show([]);
+  /** A step that is no longer there was done, unless the run failed. */
+  end(isDone: boolean): void {
+    if (isDone) for (const id of this.#shown.keys()) this.#fill(id);
     this.#bars.stop();
+  }
+
+  #fill(id: string): void {
+    const bar = this.#shown.get(id)?.bar;
+    bar?.update(bar.getTotal(), { amount: 'done' });
   }
 
   #update(id: string, { what, bytes, totalBytes }: Progress): void {
     let shown = this.#shown.get(id);
-    const rate =
-      shown === undefined
-        ? 0
-        : ((bytes - shown.startBytes) * 1000) / Math.max(1, Date.now() - shown.startedAt);
-    const texts = {
-      what,
-      done: formatBytes(bytes),
-      total: formatBytes(totalBytes),
-      rate: formatBytes(Math.max(0, rate)),
+    shown ??= {
+      bar: this.#bars.create(totalBytes, bytes, { what, amount: '' }),
+      startedAt: Date.now(),
+      startBytes: bytes,
     };
-    shown ??= { bar: this.#bars.create(totalBytes, bytes, texts), startedAt: Date.now(), startBytes: bytes };
     this.#shown.set(id, shown);
-    shown.bar.update(bytes, texts);
+    const seconds = (Date.now() - shown.startedAt) / 1000;
+    const rate = seconds < 1 ? '' : `, ${formatBytes((bytes - shown.startBytes) / seconds)}/s`;
+    shown.bar.update(bytes, { amount: `${formatBytes(bytes)} of ${formatBytes(totalBytes)}${rate}` });
   }
 }
 
