@@ -34,13 +34,19 @@ function copy(what: CopyOrder, signal = new AbortController().signal) {
 describe('the copier', () => {
   it('writes the bytes that it reads, with holes for zeros, and gives the hash of the stored file', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 3 * 65_536 })), { maxLength: 12 }), async (runs) => {
-        const from = join(directory, 'source');
-        await writeFile(from, Buffer.concat(runs.map(([zero, length]) => (zero ? Buffer.alloc(length) : randomBytes(length)))));
-        const copied = await copy(order({ from }));
-        expect((await readFile(join(directory, 'copy'))).equals(await readFile(from))).toBe(true);
-        expect(copied).toEqual({ sizeBytes: (await stat(from)).size, sha256: await sha256(from) });
-      }),
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 3 * 65_536 })), { maxLength: 12 }),
+        async (runs) => {
+          const from = join(directory, 'source');
+          await writeFile(
+            from,
+            Buffer.concat(runs.map(([zero, length]) => (zero ? Buffer.alloc(length) : randomBytes(length)))),
+          );
+          const copied = await copy(order({ from }));
+          expect((await readFile(join(directory, 'copy'))).equals(await readFile(from))).toBe(true);
+          expect(copied).toEqual({ sizeBytes: (await stat(from)).size, sha256: await sha256(from) });
+        },
+      ),
       // Each run starts a process.
       { numRuns: 10 },
     );
@@ -81,7 +87,9 @@ describe('the copier', () => {
   });
 
   it('tells why its source failed, and of a destination that cannot be written', async () => {
-    await expect(copy(order({ from: join(directory, 'missing') }))).rejects.toThrow(/cat ended with 1 .*No such file/);
+    await expect(copy(order({ from: join(directory, 'missing') }))).rejects.toThrow(
+      /cat ended with 1 .*No such file/,
+    );
     const source = { program: 'curl', args: ['--fail', 'file:///missing'], what: 'disk scsi0:0' };
     await expect(copy(order({ from: '', source }))).rejects.toThrow(/transfer disk scsi0:0: /);
     const from = join(directory, 'source');

@@ -31,9 +31,14 @@ describe('a streamOptimized VMDK', () => {
     await expect(checkStreamOptimized(whole, CAPACITY, 'disk')).resolves.toBeUndefined();
   });
 
-  it.each([64 * 1024, 1024 * 1024, 4 * 1024 * 1024])('that lacks its last %i bytes is torn', async (bytes) => {
-    await expect(checkStreamOptimized(await cut(bytes), CAPACITY, 'disk')).rejects.toThrow(/its end is missing/);
-  });
+  it.each([64 * 1024, 1024 * 1024, 4 * 1024 * 1024])(
+    'that lacks its last %i bytes is torn',
+    async (bytes) => {
+      await expect(checkStreamOptimized(await cut(bytes), CAPACITY, 'disk')).rejects.toThrow(
+        /its end is missing/,
+      );
+    },
+  );
 
   it('of another disk, and what is no VMDK at all, are refused', async () => {
     await expect(checkStreamOptimized(whole, 2 * CAPACITY, 'disk')).rejects.toThrow(/it is of a disk of/);

@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatOwner, parseOwner, type OwnerRecord } from '../../src/domain/owner.js';
-import { decideRelease, type FoundThing, type Liveness, type ReleaseRules } from '../../src/domain/release.js';
+import {
+  decideRelease,
+  type FoundThing,
+  type Liveness,
+  type ReleaseRules,
+} from '../../src/domain/release.js';
 
 const text = fc.string({ unit: 'binary', maxLength: 40 });
 const owners: fc.Arbitrary<OwnerRecord> = fc.record({
@@ -57,12 +62,16 @@ describe('an owner record', () => {
     expect(parseOwner(`a note\n${formatOwner(OWNER)}\nquiesced:true`)).toEqual(OWNER);
   });
 
-  it.each(['', 'nightly snapshot', 'everthaw-owner:', 'everthaw-owner:{}', 'everthaw-owner:{"version":2}', 'everthaw-owner:[1'])(
-    'is not read out of %j',
-    (description) => {
-      expect(parseOwner(description)).toBeUndefined();
-    },
-  );
+  it.each([
+    '',
+    'nightly snapshot',
+    'everthaw-owner:',
+    'everthaw-owner:{}',
+    'everthaw-owner:{"version":2}',
+    'everthaw-owner:[1',
+  ])('is not read out of %j', (description) => {
+    expect(parseOwner(description)).toBeUndefined();
+  });
 });
 
 describe('the rules of release', () => {
@@ -89,7 +98,16 @@ describe('the rules of release', () => {
   });
 
   it('keep when in doubt, and always say why', () => {
-    expect(decide({}, { state: 'unreachable' })).toEqual({ release: false, reason: 'its Temporal server does not answer' });
-    fc.assert(fc.property(fc.option(owners, { nil: undefined }), livenesses, (owner, liveness) => decide({ owner }, liveness).reason.length > 10));
+    expect(decide({}, { state: 'unreachable' })).toEqual({
+      release: false,
+      reason: 'its Temporal server does not answer',
+    });
+    fc.assert(
+      fc.property(
+        fc.option(owners, { nil: undefined }),
+        livenesses,
+        (owner, liveness) => decide({ owner }, liveness).reason.length > 10,
+      ),
+    );
   });
 });

@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest';
+import type { Host } from '../../src/hosts/host.js';
+
+/** What the suite needs of a driver's lab. */
+export interface HostLab {
+  /** A host in a login session of its own. */
+  open(): Promise<Host>;
+  /** A running VM with one disk, and how many snapshots it has as another client sees them. */
+  readonly vmName: string;
+  snapshotsSeen(): Promise<number>;
+  sessionsSeen(): Promise<number>;
+}
+
+const NEVER = new AbortController().signal;
+
+/** What every driver must do, whatever its hypervisor: the contract of src/hosts/host.ts. */
+export function describeHost(driver: string, lab: () => HostLab): void {
+  const using = async (work: (host: Host, instanceUuid: string) => Promise<void>): Promise<void> => {
+    const host = await lab().open();
+    try {
+      const [vm] = await host.findVms({ kind: 'name', value: lab().vmName });
+      await work(host, vm?.instanceUuid ?? '');
+    } finally {
+      await host.logout();
+    }
+  };
+
+  describe(`the ${driver} driver`, () => {
+    it('finds a VM by name, uuid and its own id, and finds nothing rather than failing', () =>
+      using(async (host) => {
+        const [vm] = await host.findVms({ kind: 'name', value: lab().vmName });
+        expect(vm?.name).toBe(lab().vmName);
+        expect(await host.findVms({ kind: 'uuid', value: vm?.biosUuid ?? '' })).toEqual([vm]);
+        expect(await host.findVms({ kind: 'moref', value: vm?.moref ?? '' })).toEqual([vm]);
+        for (const kind of ['name', 'uuid', 'moref', 'ipaddr'] as const) {
+          expect(await host.findVms({ kind, value: '00000000-0000-0000-0000-000000000000' })).toEqual([]);
+        }
+      }));
+
+    it('describes a VM: its disks by place, path and size, and where it lies', () =>
+      using(async (host, instanceUuid) => {
+        const vm = await host.describeVm(instanceUuid);
+        expect(vm.disks.length).toBeGreaterThan(0);
+        for (const disk of vm.disks) {
+          expect(disk.label).toMatch(/^[a-z]+\d+:\d+$/);
+          expect(disk.capacityBytes).toBeGreaterThan(0);
+          expect(disk.refusal).toBeUndefined();
+        }
+        expect(vm.folderPath).toMatch(/^\//);
+        expect(JSON.parse(JSON.stringify(vm.configuration))).toEqual(vm.configuration);
+      }));
+
+    it('refuses a VM that is not there with an error of ours', () =>
+      using(async (host) => {
+        await expect(host.describeVm('00000000-0000-0000-0000-000000000000')).rejects.toMatchObject({
+          code: 'VmNotFound',
+        });
+      }));
+
+    it('takes, lists and removes a snapshot, and tells its absence only when it is seen', () =>
+      using(async (host, instanceUuid) => {
+        const ours = ({ description }: { description: string }) => description === 'conformance';
+        expect(await host.snapshotAbsence(instanceUuid, ours)).toEqual({ state: 'gone' });
+        const { snapshot } = await host.takeSnapshot(
+          instanceUuid,
+          { name: 'x', description: 'conformance', quiesce: false },
+          NEVER,
+        );
+        expect(await lab().snapshotsSeen()).toBe(1);
+        expect((await host.listSnapshots(instanceUuid)).map(({ id }) => id)).toEqual([snapshot.id]);
+        expect((await host.listAllSnapshots('x')).map(({ vmUuid }) => vmUuid)).toEqual([instanceUuid]);
+        expect(await host.snapshotAbsence(instanceUuid, ours)).toMatchObject({ state: 'present' });
+        await host.commitSnapshot(instanceUuid, snapshot.id);
+        expect(await host.snapshotAbsence(instanceUuid, ours)).toEqual({ state: 'gone' });
+        expect(await lab().snapshotsSeen()).toBe(0);
+      }));
+
+    it('removes a snapshot without its children', () =>
+      using(async (host, instanceUuid) => {
+        const take = (name: string) =>
+          host.takeSnapshot(instanceUuid, { name, description: name, quiesce: false }, NEVER);
+        const parent = await take('parent');
+        const child = await take('child');
+        await host.commitSnapshot(instanceUuid, parent.snapshot.id);
+        expect((await host.listSnapshots(instanceUuid)).map(({ name }) => name)).toEqual(['child']);
+        await host.commitSnapshot(instanceUuid, child.snapshot.id);
+        // Removing what is gone is no error.
+        await host.commitSnapshot(instanceUuid, child.snapshot.id);
+      }));
+
+    it('tells the time by its own clock, and leaves no login session behind', async () => {
+      const before = await lab().sessionsSeen();
+      await using(async (host) => {
+        expect(Math.abs((await host.now()).getTime() - Date.now())).toBeLessThan(60_000);
+        expect(await lab().sessionsSeen()).toBe(before + 1);
+      });
+      expect(await lab().sessionsSeen()).toBe(before);
+    });
+  });
+}

@@ -1,0 +1,89 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openHost } from '../../src/hosts/hostPool.js';
+import { Secret } from '../../src/hosts/secret.js';
+import type { Host } from '../../src/hosts/host.js';
+import { makeDisk } from '../lab/disks.js';
+import { LAB_PASSWORD, LabVcenter } from '../lab/vcenter.js';
+import { describeHost } from './conformance.js';
+
+let vcenter: LabVcenter;
+
+beforeAll(async () => {
+  const disk = await makeDisk('data', 64, 8);
+  vcenter = await LabVcenter.start([{ name: 'web', disks: [{ ...disk, unit: 0 }], ip: '10.0.0.7' }]);
+});
+
+afterAll(() => vcenter.stop());
+
+function open(): Promise<Host> {
+  const { EVERTHAW_HOST, EVERTHAW_USERNAME } = vcenter.environment();
+  const entry = {
+    kind: 'vsphere' as const,
+    address: EVERTHAW_HOST ?? '',
+    port: Number(vcenter.port),
+    username: EVERTHAW_USERNAME ?? '',
+    caFile: vcenter.ready.caFile,
+  };
+  return openHost(entry, new Secret(LAB_PASSWORD), undefined, join(vcenter.directory, 'certificates'));
+}
+
+async function sessions(): Promise<number> {
+  const all = await vcenter.get<{ userAgent: string }[]>('/sessions');
+  return all.filter(({ userAgent }) => userAgent === 'everthaw').length;
+}
+
+describeHost('vSphere', () => ({
+  open,
+  vmName: 'web',
+  snapshotsSeen: async () => (await vcenter.vm('web')).snapshots?.length ?? 0,
+  sessionsSeen: sessions,
+}));
+
+describe('the vSphere driver beyond the contract', () => {
+  it('finds a VM by the address that its guest tools tell', async () => {
+    const host = await open();
+    expect((await host.findVms({ kind: 'ipaddr', value: '10.0.0.7' })).map(({ name }) => name)).toEqual([
+      'web',
+    ]);
+    await host.logout();
+  });
+
+  it('takes a VM whose disks need consolidation for one whose snapshot is not gone', async () => {
+    const host = await open();
+    const [vm] = await host.findVms({ kind: 'name', value: 'web' });
+    const instanceUuid = vm?.instanceUuid ?? '';
+    await vcenter.control('POST', '/vms/web/consolidation', { needed: true });
+    expect(await host.snapshotAbsence(instanceUuid, () => false)).toEqual({
+      state: 'present',
+      why: 'its disks need consolidation',
+    });
+    await host.commitSnapshot(instanceUuid, 'snapshot-that-is-gone');
+    expect(await host.snapshotAbsence(instanceUuid, () => false)).toEqual({ state: 'gone' });
+    await host.logout();
+  });
+
+  it('waits for a snapshot task that its dead predecessor started, before it lists', async () => {
+    const host = await open();
+    const other = await open();
+    const [vm] = await host.findVms({ kind: 'name', value: 'web' });
+    const instanceUuid = vm?.instanceUuid ?? '';
+    await vcenter.fault({ method: 'CreateSnapshot_Task', delayMs: 700, count: 1, inTask: true });
+    const taking = host.takeSnapshot(
+      instanceUuid,
+      { name: 'slow', description: '', quiesce: false },
+      new AbortController().signal,
+    );
+    while ((await vcenter.get<unknown[]>('/tasks')).length === 0);
+    expect(await other.snapshotAbsence(instanceUuid, () => false)).toMatchObject({
+      state: 'present',
+      why: expect.stringContaining('task') as string,
+    });
+    const listed = await other.listSnapshots(instanceUuid);
+    expect(listed.map(({ name }) => name)).toEqual(['slow']);
+    await other.commitSnapshot(instanceUuid, (await taking).snapshot.id);
+    await vcenter.heal();
+    await host.logout();
+    await other.logout();
+  });
+});
