@@ -1,4 +1,4 @@
-import { access, constants, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { access, constants, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { spawn } from 'node:child_process';
 import { delimiter, join } from 'node:path';
 import { environmentWith } from '../config/settings.js';
@@ -79,12 +79,14 @@ async function goInstall(bin: string, say: (line: string) => void): Promise<void
   const timer = setInterval(() => {
     say(`Temporal server: ${Math.round((Date.now() - started) / 1000)} s, ${modules} modules fetched …`);
   }, 30_000);
+  // Built aside: Go may copy it across file systems, and a copy that breaks off would be taken for the program ever after.
+  const aside = await mkdtemp(join(bin, 'new-'));
   try {
     await new Promise<void>((resolve, reject) => {
       const child = spawn('go', ['install', '-trimpath', '-ldflags=-s -w', GO_MODULE], {
         stdio: ['ignore', 'ignore', 'pipe'],
         // A build needs the user's whole environment: proxies, certificates, module settings.
-        env: environmentWith({ GOBIN: bin, GOFLAGS: '-buildvcs=false' }),
+        env: environmentWith({ GOBIN: aside, GOFLAGS: '-buildvcs=false' }),
       });
       let last = '';
       child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -97,8 +99,10 @@ async function goInstall(bin: string, say: (line: string) => void): Promise<void
         else reject(new Error(last));
       });
     });
+    await rename(join(aside, 'temporal'), join(bin, 'temporal'));
   } finally {
     clearInterval(timer);
+    await rm(aside, { recursive: true, force: true });
   }
 }
 
