@@ -30,7 +30,7 @@ export async function backupVm(request: BackupRequest): Promise<BackupResult> {
     report.endWith(error);
     throw error;
   } finally {
-    await settleHost(request.vm, request.proxy);
+    await settleHost(request);
   }
 }
 

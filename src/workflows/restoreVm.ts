@@ -35,7 +35,7 @@ export async function restoreVm(request: RestoreRequest): Promise<RestoreResult>
     report.endWith(error);
     throw error;
   } finally {
-    await settleHost(request.vm, request.proxy);
+    await settleHost(request);
   }
 }
 
