@@ -23,12 +23,12 @@ export function createVcbCleanup(dependencies: Dependencies) {
 
 export interface SettleInput extends CleanupStep {
   readonly hostUuid: string;
-  readonly vmUuid: string;
+  readonly loan: string;
 }
 
 /** The run owes nothing any more: the register may forget the host's secret, if no other run needs it. */
 export function createSettle(dependencies: Dependencies) {
   return async function settle(input: SettleInput): Promise<void> {
-    await dependencies.register.settle(input.hostUuid, input.vmUuid);
+    await dependencies.register.settle(input.hostUuid, input.loan);
   };
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Settings } from '../config/settings.js';
@@ -8,7 +9,7 @@ import type { BackupRequest, BackupResult } from '../domain/runs.js';
 import { parseTransport } from '../domain/transport.js';
 import { parseVmSpec } from '../domain/vmSpec.js';
 import { startBackup } from '../temporal/runs.js';
-import { accessHost, addHostFlags, findOneVm, lendHost, type HostFlags } from './hostAccess.js';
+import { accessHost, addHostFlags, findOneVm, startWithLoan, type HostFlags } from './hostAccess.js';
 import { Output } from './output.js';
 import { accessTemporal } from './temporalAccess.js';
 import { watchRun } from './watchRun.js';
@@ -51,6 +52,7 @@ export function addBackup(program: Command, settings: Settings): void {
       request = {
         vm: { hostUuid: access.host.identity.uuid, instanceUuid: vm.instanceUuid, name: vm.name },
         proxy: settings.proxy,
+        loan: randomUUID(),
         directory: destinationOf(flags, vm.name),
         transport: parseTransport(flags.transport),
         quiesce: oneOf('--quiesce', flags.quiesce, ['required', 'preferred', 'none']),
@@ -64,8 +66,7 @@ export function addBackup(program: Command, settings: Settings): void {
       await access.host.logout();
     }
     const { client } = await accessTemporal(settings);
-    await lendHost(settings, access, request.vm.instanceUuid);
-    const handle = await startBackup(client, request);
+    const handle = await startWithLoan(settings, access, request.loan, () => startBackup(client, request));
     output.say(`backup of "${request.vm.name}" to ${request.directory} started as ${handle.workflowId}`);
     if (!flags.detach) {
       const result = await watchRun(handle, output);

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { stateDirectories } from '../config/directories.js';
 import type { Settings } from '../config/settings.js';
-import { EverthawError } from '../domain/errors.js';
+import { EverthawError, isErrorWithCode } from '../domain/errors.js';
 import type { VmSummary } from '../domain/vm.js';
 import { formatVmSpec, type VmSpec } from '../domain/vmSpec.js';
 import type { Host } from '../hosts/host.js';
@@ -68,15 +68,35 @@ export async function accessHost(settings: Settings, flags: HostFlags): Promise<
   return { host, password, entry: { uuid: host.identity.uuid, ...entry } };
 }
 
-/** Puts the host into this proxy's register for a run on a VM: before the run, so that it can always clean up. */
+/** Puts the host into this proxy's register under the name of a loan. */
 export async function lendHost(
   settings: Settings,
   { entry, password }: HostAccess,
-  vmUuid: string,
+  loan: string,
 ): Promise<void> {
   const register = new HostRegister(stateDirectories(settings).hosts);
   await register.put(entry, password);
-  await register.lend(entry.uuid, vmUuid);
+  await register.lend(entry.uuid, loan);
+}
+
+/**
+ * Starts a run with the host lent to it before, so that it can always clean up; the run gives it back. Only where it is
+ * certain that no run was started, the loan ends here: after any other failure one may be living that needs it.
+ */
+export async function startWithLoan<T>(
+  settings: Settings,
+  access: HostAccess,
+  loan: string,
+  start: () => Promise<T>,
+): Promise<T> {
+  await lendHost(settings, access, loan);
+  try {
+    return await start();
+  } catch (error) {
+    if (isErrorWithCode(error, 'VmInUse'))
+      await new HostRegister(stateDirectories(settings).hosts).settle(access.entry.uuid, loan);
+    throw error;
+  }
 }
 
 /** The one VM that a spec names. @throws EverthawError VmNotFound, VmAmbiguous with the candidates */

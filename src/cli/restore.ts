@@ -7,7 +7,7 @@ import type { RestoreRequest, RestoreResult } from '../domain/runs.js';
 import { readManifest } from '../destinations/restorePoint.js';
 import { startRestore } from '../temporal/runs.js';
 import { wholeNumber } from './backup.js';
-import { accessHost, addHostFlags, lendHost, type HostFlags } from './hostAccess.js';
+import { accessHost, addHostFlags, startWithLoan, type HostFlags } from './hostAccess.js';
 import { Output } from './output.js';
 import { accessTemporal } from './temporalAccess.js';
 import { watchRun } from './watchRun.js';
@@ -54,6 +54,7 @@ export function addRestore(program: Command, settings: Settings): void {
     const request: RestoreRequest = {
       vm: { hostUuid: access.host.identity.uuid, instanceUuid, name },
       proxy: settings.proxy,
+      loan: randomUUID(),
       directory,
       existing: flags.overwrite ? 'overwrite' : 'abort',
       powerOn: flags.powerOn,
@@ -63,8 +64,7 @@ export function addRestore(program: Command, settings: Settings): void {
       },
     };
     const { client } = await accessTemporal(settings);
-    await lendHost(settings, access, instanceUuid);
-    const handle = await startRestore(client, request);
+    const handle = await startWithLoan(settings, access, request.loan, () => startRestore(client, request));
     output.say(`restore of "${name}" from ${directory} started as ${handle.workflowId}`);
     if (!flags.detach) {
       const result = await watchRun(handle, output);

@@ -26,6 +26,7 @@ export const ERROR_CODES = [
   'RestoreTargetExists',
   'SnapshotForeign',
   'SnapshotLost',
+  'SnapshotTooOld',
   'StreamTorn',
   'TransportRefused',
   'UnexpectedError',

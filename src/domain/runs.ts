@@ -12,6 +12,8 @@ export interface RetrySettings {
 export interface BackupRequest {
   readonly vm: VmRef;
   readonly proxy: string;
+  /** Name under which the proxy's register lends the host to this run; given back when its debts are zero. */
+  readonly loan: string;
   /** The restore point's directory on the proxy; its parent must exist, it must not. */
   readonly directory: string;
   readonly transport: Transport;
@@ -90,6 +92,8 @@ export interface RestoreRequest {
   /** The VM to be: its identity is the mutex, its name the name it gets. */
   readonly vm: VmRef;
   readonly proxy: string;
+  /** As of a backup. */
+  readonly loan: string;
   /** The restore point's directory on the proxy. */
   readonly directory: string;
   /** What to do where a VM of that name exists (F12). */

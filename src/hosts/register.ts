@@ -21,7 +21,7 @@ export type HostEntry = z.infer<typeof ENTRY>;
  * The hosts that this proxy's worker may log in to. An entry is put here before a run has its first effect and stays until
  * no run needs it any more, so that cleaning up never depends on the terminal that gave the password.
  *
- * `<directory>/<uuid>/host.json`, `secret` (mode 0600), `runs/<VM instance uuid>`.
+ * `<directory>/<uuid>/host.json`, `secret` (mode 0600), `loans/<name>`.
  */
 export class HostRegister {
   readonly directory: string;
@@ -32,21 +32,21 @@ export class HostRegister {
 
   async put(entry: HostEntry, password: Secret): Promise<void> {
     const place = this.#place(entry.uuid);
-    await mkdir(join(place, 'runs'), { recursive: true, mode: 0o700 });
+    await mkdir(join(place, 'loans'), { recursive: true, mode: 0o700 });
     await writeAtomically(join(place, 'secret'), password.reveal());
     await writeAtomically(join(place, 'host.json'), JSON.stringify(entry, undefined, 2));
   }
 
-  /** Notes that a run on a VM will need the host until {@link settle}. */
-  async lend(uuid: string, vmUuid: string): Promise<void> {
-    await writeFile(join(this.#place(uuid), 'runs', vmUuid), '', { mode: 0o600 });
+  /** Notes that somebody will need the host until {@link settle}; each has a name of his own. */
+  async lend(uuid: string, loan: string): Promise<void> {
+    await writeFile(join(this.#place(uuid), 'loans', loan), '', { mode: 0o600 });
   }
 
-  /** The run on that VM needs the host no more; the last one takes the entry and its secret away. */
-  async settle(uuid: string, vmUuid: string): Promise<void> {
+  /** The host is needed no more by that one; the last one takes the entry and its secret away. */
+  async settle(uuid: string, loan: string): Promise<void> {
     const place = this.#place(uuid);
-    await rm(join(place, 'runs', vmUuid), { force: true });
-    const needed = await readdir(join(place, 'runs')).catch(() => []);
+    await rm(join(place, 'loans', loan), { force: true });
+    const needed = await readdir(join(place, 'loans')).catch(() => []);
     if (needed.length === 0) await rm(place, { recursive: true, force: true });
   }
 

@@ -88,7 +88,13 @@ async function moveDisks(
     disks.push(result);
   }
   report.enter('catalog');
-  const { warnings } = await onProxy(proxy).writeCatalog({ ...step, directory, snapshot, disks, transport });
+  const { warnings } = await movingOnProxy(proxy, 'catalog and manifest').writeCatalog({
+    ...step,
+    directory,
+    snapshot,
+    disks,
+    transport,
+  });
   return { disks, warnings };
 }
 

@@ -1,5 +1,6 @@
 import { CancellationScope, CancelledFailure, workflowInfo } from '@temporalio/workflow';
-import type { RunRef, VmRef } from '../domain/holding.js';
+import type { RunRef } from '../domain/holding.js';
+import type { BackupRequest } from '../domain/runs.js';
 import { proxyQueue } from '../domain/names.js';
 import { Debts } from './debts.js';
 import { RunReport } from './runReport.js';
@@ -12,26 +13,28 @@ export interface HeldRun {
   readonly report: RunReport;
 }
 
+type RunRequest = Pick<BackupRequest, 'vm' | 'proxy' | 'loan'>;
+
 /**
  * The frame of every run: whatever its own part took hold of is let go, however that part ended, before the run ends; and
  * only then may its proxy forget the host's secret.
  */
 export async function heldRun<T>(
   title: string,
-  { vm, proxy }: { vm: VmRef; proxy: string },
+  request: RunRequest,
   part: (held: HeldRun) => Promise<T>,
 ): Promise<T> {
   const { workflowId, firstExecutionRunId } = workflowInfo();
   const report = new RunReport(title);
-  const debts = new Debts(proxy);
+  const debts = new Debts(request.proxy);
   try {
     const result = await part({ run: { workflowId, runId: firstExecutionRunId }, debts, report });
-    await end(debts, vm, proxy);
+    await end(debts, request);
     report.end('succeeded');
     return result;
   } catch (error) {
     report.enter('letting go');
-    await end(debts, vm, proxy);
+    await end(debts, request);
     // A step whose worker was dead when the user cancelled ends by its time-out: the run was cancelled all the same.
     if (CancellationScope.current().consideredCancelled) {
       report.end('cancelled');
@@ -42,12 +45,12 @@ export async function heldRun<T>(
   }
 }
 
-async function end(debts: Debts, vm: VmRef, proxy: string): Promise<void> {
+async function end(debts: Debts, { vm, proxy, loan }: RunRequest): Promise<void> {
   await debts.settle();
   await CancellationScope.nonCancellable(() =>
     cleaningOn(proxyQueue(proxy), 'debts are zero').settle({
       hostUuid: vm.hostUuid,
-      vmUuid: vm.instanceUuid,
+      loan,
       proxy,
       retries: 'until gone',
     }),

@@ -1,6 +1,9 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Client } from '@temporalio/client';
+import { PHASE_QUERY, vmWorkflowId } from '../../src/domain/names.js';
 import { until } from '../../src/disks/until.js';
+import { connectClient } from '../../src/temporal/client.js';
 import { sha256 } from './disks.js';
 import { LabEverthaw } from './everthaw.js';
 import { run, type Ran } from './run.js';
@@ -15,10 +18,12 @@ const HELD_BYTES_PER_SECOND = 20_000;
 export class Lab {
   readonly vcenter: LabVcenter;
   readonly everthaw: LabEverthaw;
+  readonly client: Client;
 
-  private constructor(vcenter: LabVcenter, everthaw: LabEverthaw) {
+  private constructor(vcenter: LabVcenter, everthaw: LabEverthaw, client: Client) {
     this.vcenter = vcenter;
     this.everthaw = everthaw;
+    this.client = client;
   }
 
   static async start(
@@ -29,10 +34,12 @@ export class Lab {
     const vcenter = await LabVcenter.start(vms, vcenterFlags);
     const everthaw = await LabEverthaw.create(vcenter, temporalAddress);
     await everthaw.startWorker();
-    return new Lab(vcenter, everthaw);
+    const client = await connectClient({ address: temporalAddress, namespace: 'default' });
+    return new Lab(vcenter, everthaw, client);
   }
 
   async stop(): Promise<void> {
+    await this.client.connection.close();
     await this.everthaw.remove();
     await this.vcenter.stop();
   }
@@ -74,6 +81,16 @@ export class Lab {
     await eventually(async () => (await partialBytes(root)) > 0);
     await this.vcenter.control('POST', '/throttle', { path, bytesPerSecond: HELD_BYTES_PER_SECOND });
     return { ran };
+  }
+
+  /** The workflow id of a VM's runs. */
+  async runOf(vm: string): Promise<string> {
+    return vmWorkflowId(this.vcenter.ready.instanceUuid, (await this.vcenter.vm(vm)).instanceUuid);
+  }
+
+  /** What a VM's run says that it is doing. */
+  async phaseOf(vm: string): Promise<string> {
+    return this.client.workflow.getHandle(await this.runOf(vm)).query<string>(PHASE_QUERY);
   }
 
   /** A CA that has signed nothing of this lab. */

@@ -6,7 +6,7 @@ import type { Lab } from './lab.js';
  * Everything that a run may have left over, seen with eyes that are not the product's own: the lab's control plane, /proc
  * and the file system. A test wants it to be empty, or to name exactly what is somebody else's.
  */
-export async function leftovers(lab: Lab): Promise<readonly string[]> {
+export async function leftovers(lab: Pick<Lab, 'vcenter' | 'everthaw'>): Promise<readonly string[]> {
   return [...(await onHost(lab)), ...(await inDatastores(lab)), ...(await onProxy(lab))].sort();
 }
 

@@ -215,6 +215,20 @@ describe('a run whose worker is killed', () => {
   });
 });
 
+describe('a run whose snapshot gets too old', () => {
+  it('gives up, says so, and commits the snapshot', async () => {
+    const directory = join(everthaw.backups, 'web-fullVM');
+    await vcenter.control('POST', '/throttle', { path: '/nfc', bytesPerSecond: MIB });
+    const hasty = everthaw.withEnvironment({ ...everthaw.environment, EVERTHAW_MAXIMUM_SNAPSHOT_AGE_S: '2' });
+    const ran = await hasty.everthaw('backup', 'web', '--to', directory);
+    expect(ran.code).toBe(1);
+    expect(ran.stderr).toMatch(
+      /^everthaw: back up "web": the snapshot reached its maximum age of 2.0 s.* Hint: .*\n$/,
+    );
+    await expectNothingHeld();
+  });
+});
+
 describe('the daemon', () => {
   it('is found again by its lock, survives the death of its server and worker, and carries a run that outlives its terminal', async () => {
     const environment = { ...everthaw.environment };

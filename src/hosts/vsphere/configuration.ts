@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { EverthawError } from '../../domain/errors.js';
 import type { JsonObject } from '../../domain/vm.js';
 import { readControllers, readDisks } from './devices.js';
+import { encodeName } from './inventory.js';
 import { MARK_KEY } from './mark.js';
 import { child, children, text, typed, typeOf, type XmlElement, type XmlInput } from './xml.js';
 
@@ -108,7 +109,7 @@ export interface ConfigSpecOptions {
 export function configSpec(configuration: VmConfiguration, options: ConfigSpecOptions): XmlElement {
   const { existingDisk } = options;
   return {
-    name: options.name,
+    name: encodeName(options.name),
     ...(configuration.version === '' ? {} : { version: configuration.version }),
     guestId: configuration.guestId,
     annotation: configuration.annotation,

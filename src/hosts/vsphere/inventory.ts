@@ -29,7 +29,7 @@ export async function findVms(session: VsphereSession, spec: VmSpec): Promise<re
     case 'name': {
       const all = await readAll(session, what, 'VirtualMachine', SUMMARY_PATHS);
       return all
-        .filter(({ properties }) => text(properties.get('name')) === spec.value)
+        .filter(({ properties }) => decodeName(text(properties.get('name'))) === spec.value)
         .map(({ object, properties }) => summarise(object, properties));
     }
     case 'moref':
@@ -85,7 +85,7 @@ export function summarise(object: Ref, properties: Properties): VmSummary {
     instanceUuid: text(properties.get('config.instanceUuid')),
     biosUuid: text(properties.get('config.uuid')),
     moref: object.value,
-    name: text(properties.get('name')),
+    name: decodeName(text(properties.get('name'))),
     powerState: POWER_STATES[text(properties.get('runtime.powerState'))] ?? 'off',
     ...(ipAddress === '' ? {} : { ipAddress }),
     ...(hostName === '' ? {} : { hostName }),
@@ -116,6 +116,11 @@ export async function placeOf(session: VsphereSession, object: Ref): Promise<Inv
 /** vSphere writes `%`, `/` and `\\` in names as %25, %2f and %5c. */
 export function decodeName(name: string): string {
   return name.replace(/%(25|2f|5c)/gi, (escape) => decodeURIComponent(escape));
+}
+
+/** The form of a name that calls take. */
+export function encodeName(name: string): string {
+  return name.replace(/[%/\\]/g, encodeURIComponent);
 }
 
 function refsOf(nodes: readonly unknown[]): readonly Ref[] {

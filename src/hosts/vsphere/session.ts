@@ -22,6 +22,7 @@ export interface VsphereAddress {
 
 /** The managed objects that everything else is reached from. */
 export interface ServiceContent {
+  /** Empty on a standalone ESX host. */
   readonly instanceUuid: string;
   readonly product: string;
   /** `VirtualCenter` or `HostAgent` (a standalone ESX host). */
@@ -177,7 +178,7 @@ export class VsphereSession {
       return found;
     };
     return {
-      instanceUuid: text(content, 'about', 'instanceUuid') || text(content, 'about', 'name'),
+      instanceUuid: text(content, 'about', 'instanceUuid'),
       product: text(content, 'about', 'fullName'),
       apiType: text(content, 'about', 'apiType'),
       rootFolder: object('rootFolder'),

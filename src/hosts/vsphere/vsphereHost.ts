@@ -29,10 +29,10 @@ import {
 import { parseDatastorePath } from './datastorePath.js';
 import { describeVm, listVmFiles } from './description.js';
 import { createVm, findPlace, openImportLease } from './imports.js';
-import { findVm, findVms, placeOf } from './inventory.js';
+import { encodeName, findVm, findVms, placeOf } from './inventory.js';
 import { abortLease, openExportLease } from './leases.js';
 import { listMarkedVms, unmarkVm } from './mark.js';
-import { runTask } from './properties.js';
+import { readAll, runTask } from './properties.js';
 import { returnText } from './soapClient.js';
 import { VsphereSession, type SessionStore, type VsphereAddress } from './session.js';
 import {
@@ -42,7 +42,7 @@ import {
   snapshotAbsence,
   takeSnapshot,
 } from './snapshots.js';
-import { ref } from './xml.js';
+import { ref, text } from './xml.js';
 
 /** A vCenter Server or a standalone ESX host, over vim25 SOAP. */
 export class VsphereHost implements Host {
@@ -61,7 +61,8 @@ export class VsphereHost implements Host {
   /** Logs in, or goes on with the session in the store. `directory` is for the certificate's copy. */
   static async open(at: VsphereAddress, store: SessionStore, directory: string): Promise<VsphereHost> {
     const session = new VsphereSession(at, store);
-    const { instanceUuid, product } = await session.content();
+    const { product } = await session.content();
+    const instanceUuid = await hostUuid(session);
     const pinned = await session.pinned();
     let { caFile } = at.trust;
     if (pinned !== undefined) {
@@ -200,7 +201,7 @@ export class VsphereHost implements Host {
 
   renameVm(moref: string, name: string): Promise<void> {
     return this.#vmTask(`rename VM ${moref} to "${name}"`, moref, 'Rename_Task', {
-      newName: name.replace(/[%/\\]/g, encodeURIComponent),
+      newName: encodeName(name),
     });
   }
 
@@ -228,4 +229,12 @@ export class VsphereHost implements Host {
       new AbortController().signal,
     );
   }
+}
+
+/** A vCenter has an instance uuid; a standalone ESX host is told by its hardware's. */
+async function hostUuid(session: VsphereSession): Promise<string> {
+  const { instanceUuid } = await session.content();
+  if (instanceUuid !== '') return instanceUuid;
+  const [host] = await readAll(session, 'read the host’s uuid', 'HostSystem', ['hardware.systemInfo.uuid']);
+  return text(host?.properties.get('hardware.systemInfo.uuid'));
 }
