@@ -10,7 +10,7 @@ export async function leftovers(lab: Pick<Lab, 'vcenter' | 'everthaw'>): Promise
   return [...(await onHost(lab)), ...(await inDatastores(lab)), ...(await onProxy(lab))].sort();
 }
 
-async function onHost({ vcenter }: Lab): Promise<readonly string[]> {
+async function onHost({ vcenter }: Pick<Lab, 'vcenter'>): Promise<readonly string[]> {
   const vms = await vcenter.vms();
   const leases = await vcenter.get<readonly { id: string; kind: string; vm: string }[]>('/leases');
   const sessions = await vcenter.get<readonly { key: string; userAgent: string }[]>('/sessions');
@@ -35,7 +35,7 @@ async function onHost({ vcenter }: Lab): Promise<readonly string[]> {
 }
 
 /** Directories of datastores that no VM lives in. */
-async function inDatastores({ vcenter }: Lab): Promise<readonly string[]> {
+async function inDatastores({ vcenter }: Pick<Lab, 'vcenter'>): Promise<readonly string[]> {
   const used = new Set(
     (await vcenter.vms()).flatMap(({ vmxPath, disks }) =>
       [vmxPath, ...(disks ?? []).map(({ path }) => path)].map((path) => path.split('/', 1)[0]),
@@ -51,7 +51,7 @@ async function inDatastores({ vcenter }: Lab): Promise<readonly string[]> {
   return found;
 }
 
-async function onProxy({ everthaw }: Lab): Promise<readonly string[]> {
+async function onProxy({ everthaw }: Pick<Lab, 'everthaw'>): Promise<readonly string[]> {
   const files = await readdir(everthaw.directory, { recursive: true, withFileTypes: true });
   const paths = files.map((file) => ({
     path: relative(everthaw.directory, join(file.parentPath, file.name)),
