@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { createServer } from 'node:net';
 import { connectClient } from './client.js';
+import { isListening } from './listening.js';
 import { prepareNamespace } from './namespace.js';
 import { tailOf, spawnTethered } from '../disks/program.js';
 import { until } from '../disks/until.js';
@@ -16,7 +17,7 @@ export interface EmbeddedOptions {
   /** Where its history lies; without it in memory. */
   readonly databaseFile: string | undefined;
   readonly namespace: string;
-  /** Ports to use again if they are free, so that an address stays what it was. */
+  /** Ports to use again if they are free, so that an address stays what it was; 0: any. */
   readonly wishedPorts?: { readonly server: number; readonly ui: number };
 }
 
@@ -50,21 +51,27 @@ export async function startEmbeddedServer(
   );
   const tail = tailOf(child);
   const address = `127.0.0.1:${port}`;
-  await until(async () => {
-    if (child.exitCode !== null)
-      throw new Error(`the Temporal server ended with ${child.exitCode}: ${tail()}`);
-    const client = await connectClient({ address, namespace: options.namespace }).catch(() => undefined);
-    if (client === undefined) return false;
-    try {
-      await prepareNamespace(client, options.namespace);
-      return true;
-    } catch {
-      // A namespace that was just made is not known everywhere at once.
-      return false;
-    } finally {
-      await client.connection.close();
-    }
-  }, signal);
+  try {
+    await until(async () => {
+      const exit = child.exitCode ?? child.signalCode;
+      if (exit !== null) throw new Error(`the Temporal server ended with ${exit}: ${tail()}`);
+      if (!(await isListening(child.pid ?? 0, port))) return false;
+      const client = await connectClient({ address, namespace: options.namespace }).catch(() => undefined);
+      if (client === undefined) return false;
+      try {
+        await prepareNamespace(client, options.namespace);
+        return true;
+      } catch {
+        // A namespace that was just made is not known everywhere at once.
+        return false;
+      } finally {
+        await client.connection.close();
+      }
+    }, signal);
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw error;
+  }
   return { process: child, address, uiUrl: `http://127.0.0.1:${uiPort}` };
 }
 

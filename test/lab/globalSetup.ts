@@ -19,7 +19,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
     },
   );
   const server = await startEmbeddedServer(
-    { program, databaseFile: undefined, namespace: 'default' },
+    // Any ports: a demo or another test run may start at this moment and wish for the usual ones.
+    { program, databaseFile: undefined, namespace: 'default', wishedPorts: { server: 0, ui: 0 } },
     AbortSignal.timeout(60_000),
   );
   project.provide('temporalAddress', server.address);

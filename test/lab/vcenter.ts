@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import type { LabDisk } from './disks.js';
 import { GOVC, VCENTER } from './programs.js';
@@ -185,21 +185,11 @@ export class LabVcenter {
     return (await run(GOVC, args, { env: this.#govcEnvironment() })).stdout;
   }
 
-  /** SHA-256 of a VM's disk, whose bytes govc reads: by no code of the product. */
-  async diskSha256(vmName: string, index = 0): Promise<string> {
+  /** The file of the datastore that holds a disk's bytes, for tools that know nothing of vSphere. */
+  async diskFile(vmName: string, index = 0): Promise<string> {
     const path = (await this.vm(vmName)).disks?.[index]?.path;
     if (path === undefined) throw new Error(`VM "${vmName}" has no disk ${index}`);
-    const bytes = path.replace(/^\[[^\]]+\] /, '').replace(/\.vmdk$/, '-flat.vmdk');
-    const child = spawn(GOVC, ['datastore.download', bytes, '-'], {
-      env: this.#govcEnvironment(),
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const exited = once(child, 'exit');
-    const hash = createHash('sha256');
-    for await (const chunk of child.stdout) hash.update(chunk as Buffer);
-    const [code] = (await exited) as [number | null];
-    if (code !== 0) throw new Error(`govc could not read ${path} (exit ${code ?? 'by a signal'})`);
-    return hash.digest('hex');
+    return join(this.ready.datastoreDir, path.replace(/^\[[^\]]+\] /, '').replace(/\.vmdk$/, '-flat.vmdk'));
   }
 
   #govcEnvironment(): NodeJS.ProcessEnv {
