@@ -3,7 +3,6 @@ import { stateDirectories } from '../config/directories.js';
 import type { Settings } from '../config/settings.js';
 import { EverthawError } from '../domain/errors.js';
 import { findDaemon, stopDaemon } from '../temporal/daemon.js';
-import { EverthawWorker } from '../worker.js';
 import { EXIT } from './output.js';
 import { accessTemporal } from './temporalAccess.js';
 
@@ -63,6 +62,8 @@ export function addDaemonCommands(program: Command, settings: Settings): void {
           stop.abort();
         });
       }
+      // Here, for it takes longer to load than most commands take.
+      const { EverthawWorker } = await import('../worker.js');
       const worker = await EverthawWorker.create({ address, namespace }, settings);
       await worker.run(stop.signal, () => process.send?.('ready'));
       process.exit(EXIT.done);

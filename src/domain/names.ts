@@ -34,10 +34,15 @@ export function partialName(directory: string, runId: string): string {
 
 /** Name of a VM while it is being restored. */
 export function restoringName(vmName: string, runId: string): string {
-  return `${vmName}.restoring-${runId.slice(0, 8)}`;
+  return `${vmName}.restoring-${shortOf(runId)}`;
 }
 
 /** Name of the VM that a restored one is about to replace. */
 export function replacedName(vmName: string, runId: string): string {
-  return `${vmName}.replaced-${runId.slice(0, 8)}`;
+  return `${vmName}.replaced-${shortOf(runId)}`;
+}
+
+/** Enough of a run's id to tell runs apart: its end, for it begins with the time, the same for a minute (UUID version 7). */
+function shortOf(runId: string): string {
+  return runId.slice(-8);
 }

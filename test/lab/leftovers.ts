@@ -1,16 +1,22 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import type { Lab } from './lab.js';
+import type { LabEverthaw } from './everthaw.js';
+import type { LabVcenter } from './vcenter.js';
+
+interface Places {
+  readonly vcenter: LabVcenter;
+  readonly everthaw: LabEverthaw;
+}
 
 /**
  * Everything that a run may have left over, seen with eyes that are not the product's own: the lab's control plane, /proc
  * and the file system. A test wants it to be empty, or to name exactly what is somebody else's.
  */
-export async function leftovers(lab: Pick<Lab, 'vcenter' | 'everthaw'>): Promise<readonly string[]> {
+export async function leftovers(lab: Places): Promise<readonly string[]> {
   return [...(await onHost(lab)), ...(await inDatastores(lab)), ...(await onProxy(lab))].sort();
 }
 
-async function onHost({ vcenter }: Pick<Lab, 'vcenter'>): Promise<readonly string[]> {
+async function onHost({ vcenter }: Places): Promise<readonly string[]> {
   const vms = await vcenter.vms();
   const leases = await vcenter.get<readonly { id: string; kind: string; vm: string }[]>('/leases');
   const sessions = await vcenter.get<readonly { key: string; userAgent: string }[]>('/sessions');
@@ -35,7 +41,7 @@ async function onHost({ vcenter }: Pick<Lab, 'vcenter'>): Promise<readonly strin
 }
 
 /** Directories of datastores that no VM lives in. */
-async function inDatastores({ vcenter }: Pick<Lab, 'vcenter'>): Promise<readonly string[]> {
+async function inDatastores({ vcenter }: Places): Promise<readonly string[]> {
   const used = new Set(
     (await vcenter.vms()).flatMap(({ vmxPath, disks }) =>
       [vmxPath, ...(disks ?? []).map(({ path }) => path)].map((path) => path.split('/', 1)[0]),
@@ -51,7 +57,7 @@ async function inDatastores({ vcenter }: Pick<Lab, 'vcenter'>): Promise<readonly
   return found;
 }
 
-async function onProxy({ everthaw }: Pick<Lab, 'everthaw'>): Promise<readonly string[]> {
+async function onProxy({ everthaw }: Places): Promise<readonly string[]> {
   const files = await readdir(everthaw.directory, { recursive: true, withFileTypes: true });
   const paths = files.map((file) => ({
     path: relative(everthaw.directory, join(file.parentPath, file.name)),

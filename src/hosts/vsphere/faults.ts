@@ -1,5 +1,5 @@
 import { EverthawError, type ErrorCode, type Retry } from '../../domain/errors.js';
-import { child, text, typeOf, type XmlInput } from './xml.js';
+import { child, readRef, text, typeOf, type XmlInput } from './xml.js';
 
 /** A fault as the host told it: `type` is the schema's name of it. */
 export class VimFault extends Error {
@@ -58,6 +58,13 @@ const MISSING: Meaning = {
   hint: 'it was removed or registered anew meanwhile: look it up again',
 };
 
+/** Leases live in a login session, and end with it. */
+const LEASE_ENDED: Meaning = {
+  code: 'StreamTorn',
+  retry: 'again',
+  hint: 'the lease ended, perhaps with its login session: run it again, or set MAX_RETRIES',
+};
+
 const MEANINGS: Readonly<Record<string, Meaning>> = {
   InvalidLogin: { code: 'LoginRefused', retry: 'final', hint: 'check user name and password' },
   NoPermission: {
@@ -98,7 +105,9 @@ const NETWORK_ERRORS = [
 export function translate(what: string, error: unknown): EverthawError {
   if (error instanceof EverthawError) return error;
   if (error instanceof VimFault) {
-    const meaning = MEANINGS[error.type] ?? {
+    const missing =
+      error.type === 'ManagedObjectNotFound' ? readRef(child(error.detail, 'obj'))?.type : undefined;
+    const meaning = (missing === 'HttpNfcLease' ? LEASE_ENDED : MEANINGS[error.type]) ?? {
       code: 'HostFault',
       retry: 'again',
       hint: 'look at the task in the vSphere Client',

@@ -1,4 +1,5 @@
-import { translate, faultOfMethod } from './faults.js';
+import { EverthawError } from '../../domain/errors.js';
+import { translate, faultOfMethod, VimFault } from './faults.js';
 import { returnValue } from './soapClient.js';
 import type { VsphereSession } from './session.js';
 import {
@@ -30,7 +31,16 @@ export async function readProperties(
 }
 
 /** Reads properties of all objects of a type below the root folder, by pages. */
-export async function readAll(
+export function readAll(
+  session: VsphereSession,
+  what: string,
+  type: string,
+  paths: readonly string[],
+): Promise<readonly { object: Ref; properties: Properties }[]> {
+  return withinLogin(session, () => readAllByView(session, what, type, paths));
+}
+
+async function readAllByView(
   session: VsphereSession,
   what: string,
   type: string,
@@ -54,7 +64,7 @@ export async function readAll(
       selectSet: { '@xsi:type': 'TraversalSpec', type: 'ContainerView', path: 'view', skip: false },
     });
   } finally {
-    await session.call(what, view, 'DestroyView');
+    await session.call(what, view, 'DestroyView').catch(() => undefined);
   }
 }
 
@@ -62,7 +72,35 @@ export async function readAll(
  * Waits until properties of an object are as `done` wants them and returns them. The server tells of changes
  * (WaitForUpdatesEx), so nothing is polled.
  */
-export async function waitForProperties(
+export function waitForProperties(
+  session: VsphereSession,
+  what: string,
+  object: Ref,
+  paths: readonly string[],
+  done: (properties: Properties) => boolean,
+  signal: AbortSignal,
+): Promise<Properties> {
+  return withinLogin(session, () => waitByCollector(session, what, object, paths, done, signal));
+}
+
+/** Does `work` again when a new login has made void what it was working with on the host. */
+async function withinLogin<T>(session: VsphereSession, work: () => Promise<T>): Promise<T> {
+  while (true) {
+    await session.content();
+    const { logins } = session;
+    try {
+      return await work();
+    } catch (error) {
+      const isGone =
+        error instanceof EverthawError &&
+        error.cause instanceof VimFault &&
+        error.cause.type === 'ManagedObjectNotFound';
+      if (!isGone || session.logins === logins) throw error;
+    }
+  }
+}
+
+async function waitByCollector(
   session: VsphereSession,
   what: string,
   object: Ref,

@@ -44,6 +44,8 @@ export class VsphereSession {
   readonly #store: SessionStore;
   #content: Promise<ServiceContent> | undefined;
   #pin: Promise<PinnedCertificate> | undefined;
+  #logins = 0;
+  #renewing: Promise<void> | undefined;
 
   constructor(at: VsphereAddress, store: SessionStore) {
     this.at = at;
@@ -53,6 +55,11 @@ export class VsphereSession {
 
   get url(): URL {
     return this.#client.url;
+  }
+
+  /** How often it has logged in: objects that the host keeps for a session (views, collectors) die with each. */
+  get logins(): number {
+    return this.#logins;
   }
 
   content(): Promise<ServiceContent> {
@@ -88,15 +95,14 @@ export class VsphereSession {
     options: { timeoutMs?: number; signal?: AbortSignal } = {},
   ): Promise<XmlElement> {
     await this.content();
+    const logins = this.#logins;
     try {
       return await this.#client.call(self, method, parameters, options);
     } catch (error) {
       if (!(error instanceof VimFault && error.type === 'NotAuthenticated')) throw translate(what, error);
     }
     try {
-      this.#content = undefined;
-      await this.#store.forget();
-      await this.content();
+      await this.#renew(logins);
       return await this.#client.call(self, method, parameters, options);
     } catch (error) {
       throw translate(what, error);
@@ -121,6 +127,28 @@ export class VsphereSession {
     await this.#store.forget();
   }
 
+  /** Logs in again, once for all calls that were told together that the session of `logins` has ended. */
+  async #renew(logins: number): Promise<void> {
+    if (this.#logins === logins) {
+      this.#renewing ??= this.#abandon().finally(() => (this.#renewing = undefined));
+      await this.#renewing;
+    }
+    await this.content();
+  }
+
+  /** Leaves a session that the host has ended, or says so of; should it still live, nothing of ours stays in it. */
+  async #abandon(): Promise<void> {
+    const content = await this.#content;
+    this.#content = undefined;
+    if (content !== undefined) {
+      await this.#client.call(content.sessionManager, 'Logout').catch((error: unknown) => {
+        if (!(error instanceof VimFault)) throw error;
+      });
+    }
+    this.#client.useCookie(undefined);
+    await this.#store.forget();
+  }
+
   async close(): Promise<void> {
     await this.#client.close();
   }
@@ -137,6 +165,7 @@ export class VsphereSession {
         userName: this.at.username,
         password: this.at.password.reveal(),
       });
+      this.#logins++;
       await this.#store.save(this.#client.cookie() ?? '');
       return content;
     } catch (error) {
