@@ -6,9 +6,10 @@ import { datastoreCopy } from './datastoreCopy.js';
 import type { Figure, Row } from './figure.js';
 import { leaseExport } from './leaseExport.js';
 import { restoreUpload } from './restoreUpload.js';
+import { workerMemory } from './workerMemory.js';
 import { formatRows } from './table.js';
 
-const FIGURES: readonly Figure[] = [leaseExport, datastoreCopy, restoreUpload];
+const FIGURES: readonly Figure[] = [leaseExport, datastoreCopy, restoreUpload, workerMemory];
 
 interface Flags {
   readonly only?: readonly string[];
