@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { copyToFile } from '../src/disks/copier.js';
-import { nbdRead, startNbdServer } from '../src/disks/nbdServer.js';
+import { startNbdServer } from '../src/disks/nbdServer.js';
 import { sha256 } from '../test/lab/disks.js';
 import { withSnapshot, type BenchLab } from './benchLab.js';
 import { atLeast, type Figure, type Row } from './figure.js';
@@ -33,7 +33,12 @@ export const datastoreCopy: Figure = {
           await host.now();
           return seconds(async () => {
             const server = await start('nbd-ours');
-            const order = { source: nbdRead(server.socket, 'disk'), file, offsetBytes: 0, sparse: true };
+            const order = {
+              source: { socket: server.socket, what: 'the disk' },
+              file,
+              offsetBytes: 0,
+              sparse: true,
+            };
             const copied = await copyToFile(order, () => undefined, signal);
             await server.stop();
             hashes.add(copied.sha256);

@@ -6,9 +6,17 @@ import { datastoreCopy } from './datastoreCopy.js';
 import type { Figure, Row } from './figure.js';
 import { leaseExport } from './leaseExport.js';
 import { restoreUpload } from './restoreUpload.js';
+import { workerMemory } from './workerMemory.js';
+import { workflowOverhead } from './workflowOverhead.js';
 import { formatRows } from './table.js';
 
-const FIGURES: readonly Figure[] = [leaseExport, datastoreCopy, restoreUpload];
+const FIGURES: readonly Figure[] = [
+  leaseExport,
+  datastoreCopy,
+  restoreUpload,
+  workerMemory,
+  workflowOverhead,
+];
 
 interface Flags {
   readonly only?: readonly string[];

@@ -10,7 +10,7 @@ import type { Transport } from '../domain/transport.js';
 import type { DiskDescription } from '../domain/vm.js';
 import { copyToFile, type Copied, type CopyOrder } from '../disks/copier.js';
 import { hashFile } from '../disks/hashFile.js';
-import { nbdRead, startNbdServer, stopNbdServer } from '../disks/nbdServer.js';
+import { startNbdServer, stopNbdServer } from '../disks/nbdServer.js';
 import { checkStreamOptimized } from '../disks/streamOptimized.js';
 import { formatDescriptor } from '../disks/vmdkDescriptor.js';
 import { makePartial } from '../destinations/directory.js';
@@ -122,7 +122,12 @@ async function transferDatastore(
     copied = await keptAlive(
       () => host.now(),
       (signal) =>
-        copy({ source: nbdRead(server.socket, what), file, offsetBytes, sparse: true }, disk, signal, flat),
+        copy(
+          { source: { socket: server.socket, what }, file, offsetBytes, sparse: true },
+          disk,
+          signal,
+          flat,
+        ),
     );
   } finally {
     await server.stop();

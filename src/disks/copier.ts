@@ -5,9 +5,16 @@ import { processIdentity, killProcess } from './processIdentity.js';
 import { exitOf, programFailed, spawnTethered, tailOf } from './program.js';
 import type { SourceProgram } from './sourceProgram.js';
 
+/** An NBD export on a local socket, read from front to back. */
+export interface NbdExport {
+  readonly socket: string;
+  /** What it is, for errors: `disk scsi0:0 of "vm37"`. */
+  readonly what: string;
+}
+
 /** What the copying process is told. */
 export interface CopyOrder {
-  readonly source: SourceProgram;
+  readonly source: SourceProgram | NbdExport;
   readonly file: string;
   /** Where the source begins: what lies before it in the file is kept, and hashed again. */
   readonly offsetBytes: number;
@@ -19,7 +26,13 @@ export interface CopyOrder {
 export type CopyReport =
   | { readonly kind: 'progress'; readonly bytes: number; readonly durableBytes: number }
   | { readonly kind: 'done'; readonly sizeBytes: number; readonly sha256: string }
-  | { readonly kind: 'failed'; readonly exit: number | string; readonly tail: string }
+  | {
+      readonly kind: 'failed';
+      readonly program: string;
+      readonly exit: number | string;
+      readonly tail: string;
+    }
+  | { readonly kind: 'unreadable'; readonly message: string }
   | { readonly kind: 'unwritable'; readonly code: string; readonly message: string };
 
 export interface Copied {
@@ -31,7 +44,7 @@ export interface Copied {
 const PROCESS = fileURLToPath(new URL('./copierProcess.js', import.meta.url));
 
 /**
- * Streams a program's output into a file: hashed on the way, sparse, in constant memory, in a process of its own. A file has
+ * Streams a program's output or an NBD export into a file: hashed on the way, sparse, in constant memory, in a process of its own. A file has
  * one writer: the writer of an earlier attempt that still lives is killed first, so that it cannot write into a file that
  * has become a restore point.
  */
@@ -87,7 +100,15 @@ function outcome(
     case 'done':
       return { sizeBytes: report.sizeBytes, sha256: report.sha256 };
     case 'failed':
-      throw programFailed(order.source, report.exit, report.tail);
+      throw programFailed({ program: report.program, what: order.source.what }, report.exit, report.tail);
+    case 'unreadable':
+      throw new EverthawError({
+        code: 'ProgramFailed',
+        what: `transfer ${order.source.what}`,
+        why: report.message,
+        hint: 'see that the host answers, and run it again',
+        retry: 'again',
+      });
     case 'unwritable':
       throw unwritable(order.file, report.code, report.message);
     case 'progress':

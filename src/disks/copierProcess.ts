@@ -7,14 +7,16 @@ import {
   ftruncateSync,
   openSync,
   readSync,
-  writeSync,
+  write as writeToFile,
 } from 'node:fs';
 import { promisify } from 'node:util';
 import type { CopyOrder, CopyReport } from './copier.js';
+import { readNbd } from './nbdReader.js';
 import { exitOf, spawnTethered, tailOf } from './program.js';
+import type { SourceProgram } from './sourceProgram.js';
 
 /*
- * The process that moves a disk's bytes: reads a program's standard output, writes a file, hashes what it writes. It has a
+ * The process that moves a disk's bytes: reads a program's standard output or an NBD export, writes a file, hashes what it writes. It has a
  * process of its own so that hashing never delays a worker's heartbeats, and so that it can be killed when it must be fenced.
  */
 
@@ -26,6 +28,7 @@ const CHECKPOINT_BYTES = 64 * 1024 * 1024;
 const PROGRESS_MS = 250;
 
 const sync = promisify(fdatasync);
+const writeAt = promisify(writeToFile);
 
 /** Writes a file from front to back, leaving holes, and hashes the bytes as they would be read back. */
 class HashingWriter {
@@ -64,13 +67,18 @@ class HashingWriter {
     this.durableBytes = lengthBytes;
   }
 
-  write(chunk: Buffer): void {
+  async write(chunk: Buffer): Promise<void> {
     for (let taken = 0; taken < chunk.length;) {
       const length = Math.min(chunk.length - taken, BLOCK_BYTES - this.#filled);
-      chunk.copy(this.#block, this.#filled, taken, taken + length);
-      this.#filled += length;
+      const part = chunk.subarray(taken, taken + length);
       taken += length;
-      if (this.#filled === BLOCK_BYTES) this.#flush();
+      if (length === BLOCK_BYTES) {
+        await this.#put(part);
+      } else {
+        this.#block.set(part, this.#filled);
+        this.#filled += length;
+        if (this.#filled === BLOCK_BYTES) await this.#flush();
+      }
     }
   }
 
@@ -81,38 +89,80 @@ class HashingWriter {
   }
 
   async end(): Promise<{ sizeBytes: number; sha256: string }> {
-    this.#flush();
+    await this.#flush();
     // A hole at the end, and whatever a longer earlier attempt left behind it.
     ftruncateSync(this.#fd, this.#position);
     await sync(this.#fd);
     return { sizeBytes: this.#position, sha256: this.#hash.digest('hex') };
   }
 
-  #flush(): void {
-    const block = this.#block.subarray(0, this.#filled);
-    this.#hash.update(block);
-    if (this.#sparse) this.#writeData(block);
-    else this.#writeAll(block, 0);
-    this.#position += block.length;
+  async #flush(): Promise<void> {
+    await this.#put(this.#block.subarray(0, this.#filled));
     this.#filled = 0;
   }
 
+  /** Hashes while another thread writes. */
+  async #put(block: Buffer): Promise<void> {
+    const writing = this.#sparse ? this.#writeData(block) : this.#writeAll(block, 0);
+    this.#hash.update(block);
+    await writing;
+    this.#position += block.length;
+  }
+
   /** Writes what lies between the holes. */
-  #writeData(block: Buffer): void {
+  async #writeData(block: Buffer): Promise<void> {
     let dataFrom = 0;
     for (let at = 0; at < block.length; at += HOLE_BYTES) {
       const end = Math.min(at + HOLE_BYTES, block.length);
       if (block.compare(ZEROS, 0, end - at, at, end) !== 0) continue;
-      this.#writeAll(block.subarray(dataFrom, at), dataFrom);
+      await this.#writeAll(block.subarray(dataFrom, at), dataFrom);
       dataFrom = end;
     }
-    this.#writeAll(block.subarray(dataFrom), dataFrom);
+    await this.#writeAll(block.subarray(dataFrom), dataFrom);
   }
 
-  #writeAll(data: Buffer, from: number): void {
+  async #writeAll(data: Buffer, from: number): Promise<void> {
+    const start = this.#position + from;
     for (let written = 0; written < data.length;) {
-      written += writeSync(this.#fd, data, written, data.length - written, this.#position + from + written);
+      const length = data.length - written;
+      written += (await writeAt(this.#fd, data, written, length, start + written)).bytesWritten;
     }
+  }
+}
+
+/** What became of a source that could not be read to its end. */
+class SourceFailure extends Error {
+  readonly report: CopyReport;
+
+  constructor(report: CopyReport) {
+    super('the source failed');
+    this.report = report;
+  }
+}
+
+/** @throws SourceFailure when the program fails, after everything that it wrote */
+async function* outputOf(source: SourceProgram): AsyncGenerator<Buffer, void> {
+  const child = spawnTethered(source.program, source.args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  const tail = tailOf(child);
+  const ended = exitOf(child);
+  ended.catch(() => undefined);
+  try {
+    child.stdin?.on('error', () => undefined).end(source.stdin ?? '');
+    for await (const chunk of child.stdout ?? []) yield chunk as Buffer;
+  } finally {
+    // Whatever went wrong, the source is not left running.
+    if (child.exitCode === null) child.stdout?.destroy();
+  }
+  const exit = await ended;
+  if (exit !== 0) throw new SourceFailure({ kind: 'failed', program: source.program, exit, tail: tail() });
+}
+
+/** @throws SourceFailure */
+async function* bytesOf(socket: string): AsyncGenerator<Buffer, void> {
+  try {
+    yield* readNbd(socket);
+  } catch (error) {
+    throw new SourceFailure({ kind: 'unreadable', message: (error as Error).message });
   }
 }
 
@@ -123,32 +173,26 @@ async function copy(order: CopyOrder): Promise<CopyReport> {
     ftruncateSync(fd, Math.min(order.offsetBytes, fstatSync(fd).size));
     const writer = new HashingWriter(fd, order.sparse);
     writer.skipPrefix(order.offsetBytes);
-    const child = spawnTethered(order.source.program, order.source.args, { stdio: ['pipe', 'pipe', 'pipe'] });
-    const tail = tailOf(child);
-    const exit = exitOf(child);
-    exit.catch(() => undefined);
-    child.stdin?.on('error', () => undefined).end(order.source.stdin ?? '');
     const timer = setInterval(() => {
       report({ kind: 'progress', bytes: writer.bytes, durableBytes: writer.durableBytes });
     }, PROGRESS_MS);
     try {
+      const chunks = 'socket' in order.source ? bytesOf(order.source.socket) : outputOf(order.source);
       let syncing: Promise<void> | undefined;
       let nextSync = order.offsetBytes + CHECKPOINT_BYTES;
-      for await (const chunk of child.stdout ?? []) {
-        writer.write(chunk as Buffer);
+      for await (const chunk of chunks) {
+        await writer.write(chunk);
         if (writer.bytes < nextSync) continue;
         nextSync = writer.bytes + CHECKPOINT_BYTES;
         await syncing;
         syncing = writer.sync();
+        // Its failure is met at the next one.
+        syncing.catch(() => undefined);
       }
       await syncing;
     } finally {
       clearInterval(timer);
-      // Whatever went wrong here, the source is not left running.
-      if (child.exitCode === null) child.stdout?.destroy();
     }
-    const code = await exit;
-    if (code !== 0) return { kind: 'failed', exit: code, tail: tail() };
     return { kind: 'done', ...(await writer.end()) };
   } finally {
     closeSync(fd);
@@ -165,6 +209,7 @@ process.once('disconnect', () => {
 process.once('message', (order) => {
   copy(order as CopyOrder)
     .catch((error: unknown): CopyReport => {
+      if (error instanceof SourceFailure) return error.report;
       const { code = 'EIO', message } = error as NodeJS.ErrnoException;
       return { kind: 'unwritable', code, message };
     })

@@ -4,7 +4,6 @@ import { EverthawError } from '../domain/errors.js';
 import { until } from './until.js';
 import { isAlive, killProcess, processIdentity, type ProcessIdentity } from './processIdentity.js';
 import { exitOf, spawnTethered, tailOf } from './program.js';
-import type { SourceProgram } from './sourceProgram.js';
 
 /** A file or URL served as a read-only NBD export on a local socket by nbdkit. */
 export interface NbdServer {
@@ -80,20 +79,6 @@ export async function stopNbdServer(directory: string): Promise<void> {
 export async function isNbdServerAlive(directory: string): Promise<boolean> {
   const identity = await readIdentity(directory);
   return identity !== undefined && (await isAlive(identity));
-}
-
-/** Reads an export from front to back into standard output; nbdcopy wants large requests over HTTPS (docs/benchmarks.md). */
-export function nbdRead(socket: string, what: string): SourceProgram {
-  return {
-    program: 'nbdcopy',
-    args: [
-      '--synchronous',
-      `--request-size=${8 * 1024 * 1024}`,
-      `nbd+unix:///?socket=${encodeURIComponent(socket)}`,
-      '-',
-    ],
-    what,
-  };
 }
 
 function identityFile(directory: string): string {
