@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -55,12 +56,14 @@ async function backUpOnce(
   const vm = await findOneVm(access.host, { kind: 'name', value: 'tiny' });
   await access.host.logout();
   const client = await connectClient({ address, namespace: 'default' });
-  await lendHost(settings, access, vm.instanceUuid);
+  const loan = randomUUID();
+  await lendHost(settings, access, loan);
   const directory = join(everthaw.backups, 'tiny');
   const from = performance.timeOrigin + performance.now();
   const handle = await startBackup(client, {
     vm: { hostUuid: access.host.identity.uuid, instanceUuid: vm.instanceUuid, name: vm.name },
     proxy: settings.proxy,
+    loan,
     directory,
     transport: { mode: 'nbdssl', via: 'lease' },
     quiesce: 'required',

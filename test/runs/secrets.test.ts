@@ -2,13 +2,13 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
-import { readSettings } from '../src/config/settings.js';
-import { resolveTemporal } from '../src/temporal/program.js';
-import { makeDisk } from './lab/disks.js';
-import { Lab } from './lab/lab.js';
-import { leftovers, processesOf } from './lab/leftovers.js';
-import { PASSWORD_PARTS, refusal } from './lab/refusal.js';
-import { run, type Ran } from './lab/run.js';
+import { readSettings } from '../../src/config/settings.js';
+import { resolveTemporal } from '../../src/temporal/program.js';
+import { makeDisk } from '../lab/disks.js';
+import { Lab } from '../lab/lab.js';
+import { leftovers, processesOf } from '../lab/leftovers.js';
+import { PASSWORD_PARTS, refusal } from '../lab/refusal.js';
+import { run, type Ran } from '../lab/run.js';
 
 let lab: Lab;
 

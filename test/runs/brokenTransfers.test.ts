@@ -1,13 +1,13 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
-import type { Manifest } from '../src/domain/manifest.js';
-import { makeDisk, sha256, type LabDisk } from './lab/disks.js';
-import { eventually, Lab } from './lab/lab.js';
-import { leftovers } from './lab/leftovers.js';
-import { fingerprint, refusal } from './lab/refusal.js';
-import { run } from './lab/run.js';
-import { runOnTmpfs } from './lab/tmpfs.js';
+import type { Manifest } from '../../src/domain/manifest.js';
+import { makeDisk, sha256, type LabDisk } from '../lab/disks.js';
+import { eventually, Lab } from '../lab/lab.js';
+import { leftovers } from '../lab/leftovers.js';
+import { fingerprint, refusal } from '../lab/refusal.js';
+import { run } from '../lab/run.js';
+import { runOnTmpfs } from '../lab/tmpfs.js';
 
 let lab: Lab;
 let system: LabDisk;

@@ -1,11 +1,11 @@
 import { cp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
-import { makeDisk, sha256, type LabDisk } from './lab/disks.js';
-import { eventually, Lab } from './lab/lab.js';
-import { leftovers } from './lab/leftovers.js';
-import { fingerprint, refusal } from './lab/refusal.js';
-import type { SeenVm } from './lab/vcenter.js';
+import { makeDisk, sha256, type LabDisk } from '../lab/disks.js';
+import { eventually, Lab } from '../lab/lab.js';
+import { leftovers } from '../lab/leftovers.js';
+import { fingerprint, refusal } from '../lab/refusal.js';
+import type { SeenVm } from '../lab/vcenter.js';
 
 let lab: Lab;
 let data: LabDisk;

@@ -1,12 +1,12 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
-import { makeDisk } from './lab/disks.js';
-import { LabEverthaw } from './lab/everthaw.js';
-import { eventually, Lab } from './lab/lab.js';
-import { leftovers } from './lab/leftovers.js';
-import { refusal } from './lab/refusal.js';
-import type { Ran } from './lab/run.js';
+import { makeDisk } from '../lab/disks.js';
+import { LabEverthaw } from '../lab/everthaw.js';
+import { eventually, Lab } from '../lab/lab.js';
+import { leftovers } from '../lab/leftovers.js';
+import { refusal } from '../lab/refusal.js';
+import type { Ran } from '../lab/run.js';
 
 let lab: Lab;
 let backups = 0;

@@ -1,13 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
-import { makeDisk } from './lab/disks.js';
-import { Lab } from './lab/lab.js';
-import { leftovers } from './lab/leftovers.js';
-import { EVERTHAW } from './lab/programs.js';
-import { fingerprint, refusal } from './lab/refusal.js';
-import { run } from './lab/run.js';
-import { runOnTmpfs } from './lab/tmpfs.js';
+import { makeDisk } from '../lab/disks.js';
+import { Lab } from '../lab/lab.js';
+import { leftovers } from '../lab/leftovers.js';
+import { EVERTHAW } from '../lab/programs.js';
+import { fingerprint, refusal } from '../lab/refusal.js';
+import { run } from '../lab/run.js';
+import { runOnTmpfs } from '../lab/tmpfs.js';
 
 const TWINS_UUID = '4219aaaa-0000-4000-8000-000000000001';
 
