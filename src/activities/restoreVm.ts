@@ -9,6 +9,7 @@ import type { MadeVm, RestorePlace, RestorePlan, RestoreRequest, Step } from '..
 import type { Manifest } from '../domain/manifest.js';
 import { runProgram } from '../disks/program.js';
 import type { SourceProgram } from '../disks/sourceProgram.js';
+import { runUpload } from '../disks/upload.js';
 import { readManifest } from '../destinations/restorePoint.js';
 import { letGo } from '../holdings/kinds.js';
 import { leaseNotes } from '../holdings/lease.js';
@@ -59,12 +60,13 @@ export function createImportVm(dependencies: Dependencies) {
     const total = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     let bytes = 0;
     for (const { disk, sizeBytes } of files) {
+      const file = join(request.directory, disk.file);
       await keptAlive(
         () => opened.keepAlive(bytes / total),
-        (signal) => runProgram(opened.upload(disk, join(request.directory, disk.file)), signal),
+        (signal) => runUpload(opened.upload(disk, file), file, tellUploaded(bytes, total), signal),
       );
       bytes += sizeBytes;
-      pulse().progress({ what: 'upload', bytes, totalBytes: total });
+      tellUploaded(bytes, total)(0);
     }
     await opened.finish(files.map(({ disk, sizeBytes }) => ({ label: disk.label, sizeBytes })));
     await dependencies.records.remove('importLease', run);
@@ -91,17 +93,14 @@ export function createUploadDisks(dependencies: Dependencies) {
     const totalBytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     let bytes = 0;
     for (const file of files) {
-      const program = await host.uploadFile(
-        place,
-        `${uploadDirectory}/${file.path}`,
-        join(request.directory, file.path),
-      );
+      const from = join(request.directory, file.path);
+      const program = await host.uploadFile(place, `${uploadDirectory}/${file.path}`, from);
       await keptAlive(
         () => host.now(),
-        (signal) => runProgram(program, signal),
+        (signal) => runUpload(program, from, tellUploaded(bytes, totalBytes), signal),
       );
       bytes += file.sizeBytes;
-      pulse().progress({ what: 'upload', bytes, totalBytes });
+      tellUploaded(bytes, totalBytes)(0);
     }
     return { bytes };
   };
@@ -213,6 +212,14 @@ function diskFiles(manifest: Manifest): ImportRequest['disks'] {
     disk,
     sizeBytes: manifest.files.find(({ path }) => path === disk.file)?.sizeBytes ?? 0,
   }));
+}
+
+/** Tells of the bytes of one file behind those of the files before it. */
+function tellUploaded(before: number, totalBytes: number): (bytes: number) => void {
+  const keeper = pulse();
+  return (bytes) => {
+    keeper.progress({ what: 'upload', bytes: before + bytes, totalBytes });
+  };
 }
 
 async function uploadText(host: Host, place: RestorePlace, path: string, text: string): Promise<void> {

@@ -10,10 +10,11 @@ import type { Host } from '../hosts/host.js';
 import { openHost } from '../hosts/hostPool.js';
 import { HostRegister, type HostEntry } from '../hosts/register.js';
 import { Secret } from '../hosts/secret.js';
+import { wholeNumber } from './values.js';
 
 export interface HostFlags {
   readonly host?: string;
-  readonly port: string;
+  readonly port?: string;
   readonly username?: string;
   readonly passwordFile?: string;
   readonly thumbprint?: string;
@@ -24,7 +25,7 @@ export interface HostFlags {
 export function addHostFlags(command: Command): Command {
   return command
     .addOption(new Option('--host <address>', 'vCenter Server or ESX host (or EVERTHAW_HOST)'))
-    .addOption(new Option('--port <number>', 'its HTTPS port').default('443'))
+    .addOption(new Option('--port <number>', 'its HTTPS port: 443 (or EVERTHAW_PORT)'))
     .addOption(new Option('--username <name>', 'the backup user (or EVERTHAW_USERNAME)'))
     .addOption(new Option('--password-file <file>', 'file with its password (or EVERTHAW_PASSWORD)'))
     .addOption(
@@ -58,7 +59,7 @@ export async function accessHost(settings: Settings, flags: HostFlags): Promise<
   const entry = {
     kind: 'vsphere' as const,
     address,
-    port: Number(flags.port),
+    port: wholeNumber('--port', flags.port ?? settings.host.port),
     username,
     ...(thumbprint === undefined ? {} : { thumbprint }),
     // The worker reads it from another directory.

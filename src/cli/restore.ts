@@ -6,46 +6,33 @@ import { formatBytes, formatDuration } from '../domain/format.js';
 import type { RestoreRequest, RestoreResult } from '../domain/runs.js';
 import { readManifest } from '../destinations/restorePoint.js';
 import { startRestore } from '../temporal/runs.js';
-import { wholeNumber } from './backup.js';
-import { accessHost, addHostFlags, startWithLoan, type HostFlags } from './hostAccess.js';
-import { Output } from './output.js';
-import { accessTemporal } from './temporalAccess.js';
-import { watchRun } from './watchRun.js';
+import { accessHost } from './hostAccess.js';
+import { addRunFlags, retriesOf, startAndFollow, type RunFlags } from './runFlags.js';
 
-interface RestoreFlags extends HostFlags {
+interface RestoreFlags extends RunFlags {
   readonly name?: string;
   readonly overwrite: boolean;
   readonly powerOn: boolean;
-  readonly retries: string;
-  readonly backoff: string;
-  readonly json: boolean;
-  readonly detach: boolean;
 }
 
 export function addRestore(program: Command, settings: Settings): void {
-  addHostFlags(
-    program
-      .command('restore')
-      .description('restore a VM from a backup directory')
-      .argument('<directory>', 'the backup')
-      .option('--name <name>', 'restore under another name, beside the original')
-      .option('--overwrite', 'replace a powered-off VM of that name, once the new one is whole', false)
-      .option('--power-on', 'power it on when it is whole', false)
-      .option('--retries <number>', 'MAX_RETRIES: retries of a failed operation', '0')
-      .option('--backoff <seconds>', 'BACKOFF_TIME: seconds before a retry', '10')
-      .option('--detach', 'return as soon as the run is started', false)
-      .option('--json', 'one JSON object a line', false)
-      .addHelpText(
-        'after',
-        '\nExample:\n  everthaw restore /backups/db1-fullVM --host vc.example.com --username backup --password-file pw --ca-file ca.pem',
-      ),
-  ).action(async (directoryText: string, flags: RestoreFlags) => {
-    const output = new Output(flags.json);
+  const command = program
+    .command('restore')
+    .description('restore a VM from a backup directory')
+    .argument('<directory>', 'the backup')
+    .option('--name <name>', 'restore under another name, beside the original')
+    .option('--overwrite', 'replace a powered-off VM of that name, once the new one is whole', false)
+    .option('--power-on', 'power it on when it is whole', false)
+    .addHelpText(
+      'after',
+      '\nExample:\n  everthaw restore /backups/db1-fullVM --host vc.example.com --username backup --password-file pw --ca-file ca.pem',
+    );
+  addRunFlags(command).action(async (directoryText: string, flags: RestoreFlags) => {
     const directory = resolve(directoryText);
     const manifest = await readManifest(directory);
     const access = await accessHost(settings, flags);
-    let instanceUuid: string;
     const name = flags.name ?? manifest.vm.name;
+    let instanceUuid: string;
     try {
       instanceUuid = await identityFor(flags, name, manifest.vm, access.host);
     } finally {
@@ -58,19 +45,15 @@ export function addRestore(program: Command, settings: Settings): void {
       directory,
       existing: flags.overwrite ? 'overwrite' : 'abort',
       powerOn: flags.powerOn,
-      retries: {
-        maximumRetries: wholeNumber('--retries', flags.retries),
-        backoffMs: wholeNumber('--backoff', flags.backoff) * 1000,
-      },
+      retries: retriesOf(flags),
     };
-    const { client } = await accessTemporal(settings);
-    const handle = await startWithLoan(settings, access, request.loan, () => startRestore(client, request));
-    output.say(`restore of "${name}" from ${directory} started as ${handle.workflowId}`);
-    if (!flags.detach) {
-      const result = await watchRun(handle, output);
-      output.result(result, describeRestore(result));
-    }
-    await client.connection.close();
+    const title = `restore of "${name}" from ${directory}`;
+    await startAndFollow(settings, flags, access, {
+      request,
+      title,
+      start: startRestore,
+      describe: describeRestore,
+    });
   });
 }
 

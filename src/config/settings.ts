@@ -26,6 +26,7 @@ export interface Settings {
   readonly maximumSnapshotAgeMs: number;
   readonly host: {
     readonly address: string | undefined;
+    readonly port: string;
     readonly username: string | undefined;
     readonly password: string | undefined;
     readonly thumbprint: string | undefined;
@@ -55,6 +56,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
       Number(env['EVERTHAW_MAXIMUM_SNAPSHOT_AGE_S'] ?? DEFAULT_MAXIMUM_SNAPSHOT_AGE_MS / 1000) * 1000,
     host: {
       address: env['EVERTHAW_HOST'],
+      port: env['EVERTHAW_PORT'] ?? '443',
       username: env['EVERTHAW_USERNAME'],
       password: env['EVERTHAW_PASSWORD'],
       thumbprint: env['EVERTHAW_THUMBPRINT'],

@@ -28,14 +28,23 @@ export function exitOf(child: ChildProcess): Promise<number | string> {
   });
 }
 
-/** Runs a program to its end. @throws EverthawError with what it said, when it fails; the signal's reason when cancelled. */
-export async function runProgram(source: SourceProgram, signal?: AbortSignal): Promise<void> {
+/**
+ * Runs a program to its end. `started` is told its process id.
+ *
+ * @throws EverthawError with what it said, when it fails; the signal's reason when cancelled
+ */
+export async function runProgram(
+  source: SourceProgram,
+  signal?: AbortSignal,
+  started?: (pid: number) => void,
+): Promise<void> {
   const child = spawnTethered(source.program, source.args, { stdio: ['pipe', 'ignore', 'pipe'] });
   const tail = tailOf(child);
   const kill = (): void => void child.kill('SIGKILL');
   signal?.addEventListener('abort', kill, { once: true });
   try {
     child.stdin?.on('error', () => undefined).end(source.stdin ?? '');
+    if (child.pid !== undefined) started?.(child.pid);
     const exit = await exitOf(child);
     signal?.throwIfAborted();
     if (exit !== 0) throw programFailed(source, exit, tail());

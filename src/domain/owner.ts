@@ -40,14 +40,6 @@ export function parseOwner(text: string): OwnerRecord | undefined {
   }
 }
 
-/** Whether two records name the same run. */
-export function sameRun(
-  a: Pick<OwnerRecord, 'cluster' | 'runId'>,
-  b: Pick<OwnerRecord, 'cluster' | 'runId'>,
-): boolean {
-  return a.cluster === b.cluster && a.runId === b.runId;
-}
-
 const FIELDS = [
   'cluster',
   'namespace',

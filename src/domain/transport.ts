@@ -7,8 +7,6 @@ export interface Transport {
   readonly via: 'lease' | 'datastore';
 }
 
-export const DEFAULT_TRANSPORT: Transport = { mode: 'nbdssl', via: 'lease' };
-
 /** Reads `nbdssl`, `nbdssl:lease` or `nbdssl:datastore`. */
 export function parseTransport(text: string): Transport {
   const [mode, via = 'lease'] = text.split(':');

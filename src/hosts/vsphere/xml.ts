@@ -105,11 +105,6 @@ export function refXml(reference: Ref): XmlElement {
   return { '@type': reference.type, '#text': reference.value };
 }
 
-/** A reference where any type may stand. */
-export function anyRefXml(reference: Ref): XmlElement {
-  return { '@xsi:type': 'ManagedObjectReference', '@type': reference.type, '#text': reference.value };
-}
-
 export function readRef(node: XmlInput | undefined): Ref | undefined {
   const type = element(node)?.['@type'];
   const value = text(node);

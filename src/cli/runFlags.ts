@@ -1,0 +1,63 @@
+import type { WorkflowHandle } from '@temporalio/client';
+import type { Command } from 'commander';
+import type { Settings } from '../config/settings.js';
+import type { RetrySettings } from '../domain/runs.js';
+import { accessTemporal } from './temporalAccess.js';
+import { addHostFlags, startWithLoan, type HostAccess, type HostFlags } from './hostAccess.js';
+import { Output } from './output.js';
+import { wholeNumber } from './values.js';
+import { watchRun } from './watchRun.js';
+
+/** Flags of every command that starts a run. */
+export interface RunFlags extends HostFlags {
+  readonly retries: string;
+  readonly backoff: string;
+  readonly json: boolean;
+  readonly detach: boolean;
+}
+
+export function addRunFlags(command: Command): Command {
+  return addHostFlags(
+    command
+      .option('--retries <number>', 'MAX_RETRIES: retries of a failed operation', '0')
+      .option('--backoff <seconds>', 'BACKOFF_TIME: seconds before a retry', '10')
+      .option('--detach', 'return as soon as the run is started', false)
+      .option('--json', 'one JSON object a line', false),
+  );
+}
+
+export function retriesOf({ retries, backoff }: RunFlags): RetrySettings {
+  return {
+    maximumRetries: wholeNumber('--retries', retries),
+    backoffMs: wholeNumber('--backoff', backoff) * 1000,
+  };
+}
+
+export interface RunToStart<Request, Result> {
+  readonly request: Request;
+  /** `backup of "db1" to /backups/db1-fullVM` */
+  readonly title: string;
+  readonly start: (
+    client: Awaited<ReturnType<typeof accessTemporal>>['client'],
+    request: Request,
+  ) => Promise<WorkflowHandle<() => Promise<Result>>>;
+  readonly describe: (result: Result) => readonly string[];
+}
+
+/** Starts a run and follows it to its end, unless it is to be left alone. */
+export async function startAndFollow<Request extends { readonly loan: string }, Result extends object>(
+  settings: Settings,
+  flags: RunFlags,
+  access: HostAccess,
+  { request, title, start, describe }: RunToStart<Request, Result>,
+): Promise<void> {
+  const output = new Output(flags.json);
+  const { client } = await accessTemporal(settings);
+  const handle = await startWithLoan(settings, access, request.loan, () => start(client, request));
+  output.say(`${title} started as ${handle.workflowId}`);
+  if (!flags.detach) {
+    const result = await watchRun(handle, output);
+    output.result(result, describe(result));
+  }
+  await client.connection.close();
+}
