@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { writeFile, rm } from 'node:fs/promises';
 import { cancellationSignal } from '@temporalio/activity';
-import { assertNever, EverthawError } from '../domain/errors.js';
+import { assertNever, EverthawError, isErrorWithCode } from '../domain/errors.js';
 import { diskFileName, flatFileName } from '../domain/diskFiles.js';
 import { partialName } from '../domain/names.js';
 import { formatOwner } from '../domain/owner.js';
@@ -129,6 +129,8 @@ async function transferDatastore(
           flat,
         ),
     );
+  } catch (error) {
+    throw explained(error, server.said());
   } finally {
     await server.stop();
   }
@@ -172,6 +174,14 @@ async function copy(
     },
     signal,
   );
+}
+
+/** A reader of the export knows only that it failed; the server said why. */
+function explained(error: unknown, said: string): unknown {
+  const lastLine = said.split('\n').at(-1) ?? '';
+  if (!isErrorWithCode(error, 'ProgramFailed') || lastLine === '') return error;
+  const { code, what, hint, retry } = error;
+  return new EverthawError({ code, what, why: lastLine, hint, retry, cause: error });
 }
 
 function wrongExport(disk: DiskDescription): EverthawError {

@@ -8,6 +8,8 @@ import { exitOf, spawnTethered, tailOf } from './program.js';
 /** A file or URL served as a read-only NBD export on a local socket by nbdkit. */
 export interface NbdServer {
   readonly socket: string;
+  /** What nbdkit said last: why a read failed, which its client is not told. */
+  said(): string;
   stop(): Promise<void>;
 }
 
@@ -66,7 +68,7 @@ export async function startNbdServer(
       retry: 'again',
     });
   }
-  return { socket, stop: () => stopNbdServer(directory) };
+  return { socket, said: tail, stop: () => stopNbdServer(directory) };
 }
 
 /** Ends the server of a directory, seen to be gone, and removes the directory with its cookie. */

@@ -1,6 +1,7 @@
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
+import type { Manifest } from '../../src/domain/manifest.js';
 import { PHASE_QUERY, vmWorkflowId } from '../../src/domain/names.js';
 import { until } from '../../src/disks/until.js';
 import { connectClient } from '../../src/temporal/client.js';
@@ -68,6 +69,14 @@ export class Lab {
       file,
     );
     return sha256(file);
+  }
+
+  /** SHA-256 of the first disk of a backup as another program than ours reads it. */
+  async diskIn(directory: string): Promise<string> {
+    const manifest = JSON.parse(await readFile(join(directory, 'manifest.json'), 'utf8')) as Manifest;
+    const raw = join(this.everthaw.directory, 'converted.raw');
+    await run('qemu-img', ['convert', '-O', 'raw', join(directory, manifest.disks[0]?.file ?? ''), raw]);
+    return sha256(raw);
   }
 
   /** Slows the bytes of a path down, lets `start` begin, and returns in the middle of its download. */

@@ -44,6 +44,9 @@ export async function datastoreRefusal(
   ).toLowerCase();
   if (OBJECT_STORES.includes(kind))
     return `datastore "${datastore}" is of kind ${kind}, which keeps no flat files`;
+  // nbdkit believes a certificate by CA and name only: it cannot be told of a thumbprint.
+  if ((await session.pinned())?.namesAddress === false)
+    return `the host’s certificate, known by its thumbprint, is not for "${session.at.address}"`;
   return undefined;
 }
 

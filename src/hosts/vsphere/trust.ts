@@ -1,5 +1,6 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { connect, type PeerCertificate, type TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
 import { EverthawError } from '../../domain/errors.js';
@@ -65,6 +66,8 @@ export interface PinnedCertificate {
   readonly pem: string;
   /** curl's `--pinnedpubkey`. */
   readonly publicKey: string;
+  /** Whether it is for the address that it was fetched from; most self-signed ones are not. */
+  readonly namesAddress: boolean;
 }
 
 /** Fetches the certificate of `hostname:port` and checks it against the thumbprint. */
@@ -92,7 +95,11 @@ export async function pinCertificate(
   if (refusal !== undefined) throw refusal;
   const x509 = new X509Certificate(certificate.raw);
   const spki = x509.publicKey.export({ type: 'spki', format: 'der' });
-  return { pem: x509.toString(), publicKey: `sha256//${createHash('sha256').update(spki).digest('base64')}` };
+  return {
+    pem: x509.toString(),
+    publicKey: `sha256//${createHash('sha256').update(spki).digest('base64')}`,
+    namesAddress: (isIP(hostname) === 0 ? x509.checkHost(hostname) : x509.checkIP(hostname)) !== undefined,
+  };
 }
 
 export function certificateRefused(hostname: string, why: string, cause?: unknown): EverthawError {
