@@ -8,9 +8,8 @@ export default defineConfig({
     globalSetup: ['dist/test/lab/globalSetup.js'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    // Two cores: the lab, the Temporal server and a worker share them already.
-    maxWorkers: 1,
-    fileParallelism: false,
+    // Two at a time on two cores: much of a test is waiting for a dead worker's heartbeat to run out.
+    maxWorkers: 2,
     reporters: process.env['CI']
       ? ['default', ['json', { outputFile: 'dist/test-results.json' }]]
       : ['default'],

@@ -99,7 +99,7 @@ describe('password and session cookie', () => {
       expect(seen.ran).toMatchObject({ code: 0, stderr: '' });
       await expectSilence(seen);
       expect([...seen.programs]).toEqual(
-        expect.arrayContaining(via === 'lease' ? ['node', 'curl'] : ['node', 'nbdkit', 'nbdcopy']),
+        expect.arrayContaining(via === 'lease' ? ['node', 'curl'] : ['node', 'nbdkit']),
       );
       const names = [...seen.holders.keys()].map((file) => file.replace(/^.*\//, ''));
       expect(names).toContain('secret');
