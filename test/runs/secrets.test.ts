@@ -69,13 +69,13 @@ async function holdersOf(secrets: ReadonlySet<string>): Promise<ReadonlyMap<stri
 /** Files below a directory that changes meanwhile. */
 async function filesBelow(directory: string): Promise<readonly string[]> {
   const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
-  const files = await Promise.all(
-    entries.map((entry) => {
-      const path = join(directory, entry.name);
-      return entry.isDirectory() ? filesBelow(path) : [path];
-    }),
-  );
-  return files.flat();
+  const files: string[] = [];
+  for (const entry of entries) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) files.push(...(await filesBelow(path)));
+    else files.push(path);
+  }
+  return files;
 }
 
 function holdsAny(text: string, secrets: ReadonlySet<string>): boolean {
