@@ -176,12 +176,13 @@ async function copy(
   );
 }
 
-/** A reader of the export knows only that it failed; the server said why. */
+/** A reader of the export knows only that it failed; the server said why, before it lost its reader. */
 function explained(error: unknown, said: string): unknown {
-  const lastLine = said.split('\n').at(-1) ?? '';
-  if (!isErrorWithCode(error, 'ProgramFailed') || lastLine === '') return error;
-  const { code, what, hint, retry } = error;
-  return new EverthawError({ code, what, why: lastLine, hint, retry, cause: error });
+  const reason = said.split('\n').findLast((line) => line !== '' && !line.includes('write reply'));
+  if (!isErrorWithCode(error, 'ProgramFailed') || error.retry === 'final' || reason === undefined)
+    return error;
+  const { code, what, why, hint, retry } = error;
+  return new EverthawError({ code, what, why: `${why} (${reason})`, hint, retry, cause: error });
 }
 
 function wrongExport(disk: DiskDescription): EverthawError {

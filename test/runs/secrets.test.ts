@@ -55,17 +55,27 @@ async function watched(start: () => Promise<Ran>): Promise<Seen> {
   return { ran: await running, secrets, args, programs, holders };
 }
 
-/** Files of the installation in which a secret stands, with their modes. */
+/** Files of the state directory in which a secret stands, with their modes. */
 async function holdersOf(secrets: ReadonlySet<string>): Promise<ReadonlyMap<string, string>> {
   const found = new Map<string, string>();
-  const files = await readdir(lab.everthaw.directory, { recursive: true, withFileTypes: true });
-  for (const file of files.filter((each) => each.isFile() && !each.name.endsWith('.vmdk'))) {
-    const path = join(file.parentPath, file.name);
+  for (const path of await filesBelow(lab.everthaw.state)) {
     const text = await readFile(path, 'utf8').catch(() => '');
     const mode = (await stat(path).catch(() => undefined))?.mode;
     if (mode !== undefined && holdsAny(text, secrets)) found.set(path, (mode & 0o777).toString(8));
   }
   return found;
+}
+
+/** Files below a directory that changes meanwhile. */
+async function filesBelow(directory: string): Promise<readonly string[]> {
+  const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
+  const files: string[] = [];
+  for (const entry of entries) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) files.push(...(await filesBelow(path)));
+    else files.push(path);
+  }
+  return files;
 }
 
 function holdsAny(text: string, secrets: ReadonlySet<string>): boolean {

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
-import { makeDisk } from './lab/disks.js';
-import { Lab } from './lab/lab.js';
-import { leftovers } from './lab/leftovers.js';
-import { refusal } from './lab/refusal.js';
+import { makeDisk } from '../lab/disks.js';
+import { Lab } from '../lab/lab.js';
+import { leftovers } from '../lab/leftovers.js';
+import { refusal } from '../lab/refusal.js';
 
 let lab: Lab;
 
