@@ -75,9 +75,7 @@ export async function lendHost(
   { entry, password }: HostAccess,
   loan: string,
 ): Promise<void> {
-  const register = new HostRegister(stateDirectories(settings).hosts);
-  await register.put(entry, password);
-  await register.lend(entry.uuid, loan);
+  await new HostRegister(stateDirectories(settings).hosts).lend(entry, password, loan);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { EverthawError } from '../domain/errors.js';
@@ -18,10 +18,11 @@ const ENTRY = z.object({
 export type HostEntry = z.infer<typeof ENTRY>;
 
 /**
- * The hosts that this proxy's worker may log in to. An entry is put here before a run has its first effect and stays until
- * no run needs it any more, so that cleaning up never depends on the terminal that gave the password.
+ * The hosts that this proxy's worker may log in to. A host is lent to a run before its first effect and until it needs it no
+ * more, so that cleaning up never depends on the terminal that gave the password.
  *
- * `<directory>/<uuid>/host.json`, `secret` (mode 0600), `loans/<name>`.
+ * `<directory>/<uuid>/<loan>/host.json`, `secret` (mode 0600). Each loan is whole in itself, appears by one renaming and is
+ * nobody else's to remove: runs that begin and end together on one host cannot get into each other's way.
  */
 export class HostRegister {
   readonly directory: string;
@@ -30,40 +31,51 @@ export class HostRegister {
     this.directory = directory;
   }
 
-  async put(entry: HostEntry, password: Secret): Promise<void> {
+  /** Lends a host under a name of the borrower's own, until {@link settle}. */
+  async lend(entry: HostEntry, password: Secret, loan: string): Promise<void> {
+    // Beside the hosts, where a worker watches: it is told when the loan moves to its place.
+    const prepared = join(this.directory, `${PREPARED}${loan}`);
+    await mkdir(prepared, { recursive: true, mode: 0o700 });
+    await writeFile(join(prepared, 'secret'), password.reveal(), { mode: 0o600 });
+    await writeFile(join(prepared, 'host.json'), JSON.stringify(entry, undefined, 2), { mode: 0o600 });
     const place = this.#place(entry.uuid);
-    await mkdir(join(place, 'loans'), { recursive: true, mode: 0o700 });
-    await writeAtomically(join(place, 'secret'), password.reveal());
-    await writeAtomically(join(place, 'host.json'), JSON.stringify(entry, undefined, 2));
+    await rm(join(place, loan), { recursive: true, force: true });
+    while (true) {
+      await mkdir(place, { recursive: true, mode: 0o700 });
+      try {
+        await rename(prepared, join(place, loan));
+        return;
+      } catch (error) {
+        // Another loan of the host was the last, and took the empty place away.
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      }
+    }
   }
 
-  /** Notes that somebody will need the host until {@link settle}; each has a name of his own. */
-  async lend(uuid: string, loan: string): Promise<void> {
-    await writeFile(join(this.#place(uuid), 'loans', loan), '', { mode: 0o600 });
-  }
-
-  /** The host is needed no more by that one; the last one takes the entry and its secret away. */
+  /** The borrower needs the host no more. */
   async settle(uuid: string, loan: string): Promise<void> {
     const place = this.#place(uuid);
-    await rm(join(place, 'loans', loan), { force: true });
-    const needed = await readdir(join(place, 'loans')).catch(() => []);
-    if (needed.length === 0) await rm(place, { recursive: true, force: true });
+    await rm(join(place, loan), { recursive: true, force: true });
+    await rmdir(place).catch((error: unknown) => {
+      // Not empty: others need the host. Gone: the other last one was faster.
+      if (!['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? ''))
+        throw error;
+    });
   }
 
   async list(): Promise<readonly HostEntry[]> {
     const entries: HostEntry[] = [];
-    for (const uuid of await readdir(this.directory).catch(() => [])) {
-      const entry = await this.#read(uuid);
-      if (entry !== undefined) entries.push(entry);
+    for (const name of await readdir(this.directory).catch(() => [])) {
+      const lent = name.startsWith(PREPARED) ? undefined : await newestLoan(join(this.directory, name));
+      if (lent !== undefined) entries.push(lent.entry);
     }
     return entries;
   }
 
   /** @throws EverthawError HostNotRegistered */
   async get(uuid: string): Promise<{ readonly entry: HostEntry; readonly password: Secret }> {
-    const entry = await this.#read(uuid);
-    const password = await readFile(join(this.#place(uuid), 'secret'), 'utf8').catch(() => undefined);
-    if (entry !== undefined && password !== undefined) return { entry, password: new Secret(password) };
+    const lent = await newestLoan(this.#place(uuid));
+    if (lent !== undefined) return lent;
     throw new EverthawError({
       code: 'HostNotRegistered',
       what: `log in to host ${uuid}`,
@@ -73,18 +85,30 @@ export class HostRegister {
     });
   }
 
-  async #read(uuid: string): Promise<HostEntry | undefined> {
-    const text = await readFile(join(this.#place(uuid), 'host.json'), 'utf8').catch(() => undefined);
-    return text === undefined ? undefined : ENTRY.parse(JSON.parse(text));
-  }
-
   #place(uuid: string): string {
     return join(this.directory, encodeURIComponent(uuid));
   }
 }
 
-/** A reader sees the old content or the new, never half of it. */
-async function writeAtomically(file: string, content: string): Promise<void> {
-  await writeFile(`${file}.new`, content, { mode: 0o600 });
-  await rename(`${file}.new`, file);
+const PREPARED = '.new-';
+
+interface Lent {
+  readonly entry: HostEntry;
+  readonly password: Secret;
+}
+
+/** The newest of a host's loans, for a password may have changed since the others; one may go while it is read. */
+async function newestLoan(place: string): Promise<Lent | undefined> {
+  let newest: (Lent & { readonly since: number }) | undefined;
+  for (const loan of await readdir(place).catch(() => [])) {
+    try {
+      const { mtimeMs: since } = await stat(join(place, loan, 'host.json'));
+      if (newest !== undefined && newest.since > since) continue;
+      const entry = ENTRY.parse(JSON.parse(await readFile(join(place, loan, 'host.json'), 'utf8')));
+      newest = { entry, since, password: new Secret(await readFile(join(place, loan, 'secret'), 'utf8')) };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+  return newest;
 }
