@@ -7,7 +7,7 @@ import {
   ftruncateSync,
   openSync,
   readSync,
-  write as writeToFile,
+  writeSync,
 } from 'node:fs';
 import { promisify } from 'node:util';
 import type { CopyOrder, CopyReport } from './copier.js';
@@ -28,7 +28,6 @@ const CHECKPOINT_BYTES = 64 * 1024 * 1024;
 const PROGRESS_MS = 250;
 
 const sync = promisify(fdatasync);
-const writeAt = promisify(writeToFile);
 
 /** Writes a file from front to back, leaving holes, and hashes the bytes as they would be read back. */
 class HashingWriter {
@@ -67,17 +66,17 @@ class HashingWriter {
     this.durableBytes = lengthBytes;
   }
 
-  async write(chunk: Buffer): Promise<void> {
+  write(chunk: Buffer): void {
     for (let taken = 0; taken < chunk.length;) {
       const length = Math.min(chunk.length - taken, BLOCK_BYTES - this.#filled);
       const part = chunk.subarray(taken, taken + length);
       taken += length;
       if (length === BLOCK_BYTES) {
-        await this.#put(part);
+        this.#put(part);
       } else {
         this.#block.set(part, this.#filled);
         this.#filled += length;
-        if (this.#filled === BLOCK_BYTES) await this.#flush();
+        if (this.#filled === BLOCK_BYTES) this.#flush();
       }
     }
   }
@@ -89,43 +88,40 @@ class HashingWriter {
   }
 
   async end(): Promise<{ sizeBytes: number; sha256: string }> {
-    await this.#flush();
+    this.#flush();
     // A hole at the end, and whatever a longer earlier attempt left behind it.
     ftruncateSync(this.#fd, this.#position);
     await sync(this.#fd);
     return { sizeBytes: this.#position, sha256: this.#hash.digest('hex') };
   }
 
-  async #flush(): Promise<void> {
-    await this.#put(this.#block.subarray(0, this.#filled));
+  #flush(): void {
+    this.#put(this.#block.subarray(0, this.#filled));
     this.#filled = 0;
   }
 
-  /** Hashes while another thread writes. */
-  async #put(block: Buffer): Promise<void> {
-    const writing = this.#sparse ? this.#writeData(block) : this.#writeAll(block, 0);
+  #put(block: Buffer): void {
     this.#hash.update(block);
-    await writing;
+    if (this.#sparse) this.#writeData(block);
+    else this.#writeAll(block, 0);
     this.#position += block.length;
   }
 
   /** Writes what lies between the holes. */
-  async #writeData(block: Buffer): Promise<void> {
+  #writeData(block: Buffer): void {
     let dataFrom = 0;
     for (let at = 0; at < block.length; at += HOLE_BYTES) {
       const end = Math.min(at + HOLE_BYTES, block.length);
       if (block.compare(ZEROS, 0, end - at, at, end) !== 0) continue;
-      await this.#writeAll(block.subarray(dataFrom, at), dataFrom);
+      this.#writeAll(block.subarray(dataFrom, at), dataFrom);
       dataFrom = end;
     }
-    await this.#writeAll(block.subarray(dataFrom), dataFrom);
+    this.#writeAll(block.subarray(dataFrom), dataFrom);
   }
 
-  async #writeAll(data: Buffer, from: number): Promise<void> {
-    const start = this.#position + from;
+  #writeAll(data: Buffer, from: number): void {
     for (let written = 0; written < data.length;) {
-      const length = data.length - written;
-      written += (await writeAt(this.#fd, data, written, length, start + written)).bytesWritten;
+      written += writeSync(this.#fd, data, written, data.length - written, this.#position + from + written);
     }
   }
 }
@@ -181,7 +177,7 @@ async function copy(order: CopyOrder): Promise<CopyReport> {
       let syncing: Promise<void> | undefined;
       let nextSync = order.offsetBytes + CHECKPOINT_BYTES;
       for await (const chunk of chunks) {
-        await writer.write(chunk);
+        writer.write(chunk);
         if (writer.bytes < nextSync) continue;
         nextSync = writer.bytes + CHECKPOINT_BYTES;
         await syncing;
