@@ -37,6 +37,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 await mkdir(directory, { recursive: true, mode: 0o700 });
 const earlier = await readEarlierPorts();
 await rm(files.state, { force: true });
+await writeFile(files.process, JSON.stringify(await processIdentity(process.pid)), { mode: 0o600 });
 const program = await resolveTemporal(
   { ...settings.temporal, cacheDirectory: settings.cacheDirectory },
   (line) => {

@@ -23,6 +23,7 @@ const LOCK_HELD = 75;
 export function daemonFiles(directory: string) {
   return {
     lock: join(directory, 'lock'),
+    process: join(directory, 'process.json'),
     state: join(directory, 'daemon.json'),
     log: join(directory, 'daemon.log'),
   };
@@ -82,12 +83,14 @@ export async function ensureDaemon(directory: string, environment: NodeJS.Proces
   });
 }
 
-/** Ends the daemon of a state directory; its runs go on when it is started again. */
+/** Ends the daemon of a state directory, also one that is not up yet; its runs go on when it is started again. */
 export async function stopDaemon(directory: string): Promise<boolean> {
-  const state = await findDaemon(directory);
-  if (state === undefined) return false;
-  process.kill(state.process.pid, 'SIGTERM');
-  await until(async () => !(await isAlive(state.process)), AbortSignal.timeout(30_000));
+  const text = await readFile(daemonFiles(directory).process, 'utf8').catch(() => undefined);
+  if (text === undefined || text === '') return false;
+  const identity = JSON.parse(text) as ProcessIdentity;
+  if (!(await isAlive(identity))) return false;
+  process.kill(identity.pid, 'SIGTERM');
+  await until(async () => !(await isAlive(identity)), AbortSignal.timeout(30_000));
   return true;
 }
 
