@@ -41,11 +41,9 @@ describe('a backup by export lease', () => {
     const manifest = JSON.parse(await readFile(join(directory, 'manifest.json'), 'utf8')) as Manifest;
     expect(manifest.disks.map(({ label }) => label)).toEqual(['scsi0:0', 'scsi0:1']);
     await access(join(directory, 'catalog'));
-    console.log(backup.stdout);
     expect((await vcenter.vm('db')).snapshots ?? []).toEqual([]);
     await vcenter.govc('vm.destroy', 'db');
     const restore = await everthaw.everthaw('restore', directory);
-    console.log(restore);
     expect(restore).toMatchObject({ code: 0, stderr: '' });
     const restored = await vcenter.vm('db');
     for (const [index, disk] of [system, data].entries()) {
