@@ -6,7 +6,7 @@ import type { BenchLab } from './benchLab.js';
 import { atLeast, type Figure, type Row } from './figure.js';
 import { native } from './native.js';
 import { NBDCOPY_BEST } from './nbdcopySettings.js';
-import { inPairs, plus, seconds, type Pairs } from './pairs.js';
+import { inPairs, plus, seconds } from './pairs.js';
 import { nbdUri, withServedDisk } from './servedDisk.js';
 
 /** Bytes of a second at 1 Gbit/s: where the network is what limits, not the two cores that host and proxy share here. */
@@ -60,14 +60,16 @@ export const datastoreCopy: Figure = {
       await rm(file);
       if (hashes.size !== 1) throw new Error(`the hashes differ: ${[...hashes].join(', ')}`);
       return [
-        rowOf('datastore access, hashed and sparse', pairs),
-        rowOf('  the same at 1 Gbit/s', throttled),
+        {
+          what: 'datastore access, hashed and sparse',
+          ...pairs,
+          unit: 's',
+          wanted: atLeast(0.9, pairs.ratio),
+        },
+        // No figure to reach: nbdcopy's settings are its best at full speed only.
+        { what: '  at 1 Gbit/s', ...throttled, unit: 's' },
         { what: '  where the reference hashes too (openssl)', ...plus(pairs, hashing), unit: 's' },
       ];
     });
   },
 };
-
-function rowOf(what: string, pairs: Pairs): Row {
-  return { what, ...pairs, unit: 's', wanted: atLeast(0.9, pairs.ratio) };
-}
