@@ -8,8 +8,9 @@ export default defineConfig({
     globalSetup: ['dist/test/lab/globalSetup.js'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    // Two at a time on two cores: much of a test is waiting for a dead worker's heartbeat to run out.
-    maxWorkers: 2,
+    // One file at a time: workers of all files serve the same workflow queue, and some files kill theirs. Another file's run
+    // would then wait for the time-out of a workflow task that a dead worker had taken.
+    fileParallelism: false,
     reporters: process.env['CI']
       ? ['default', ['json', { outputFile: 'dist/test-results.json' }]]
       : ['default'],
