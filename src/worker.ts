@@ -17,6 +17,9 @@ import { clusterIdOf, connectClient, type TemporalAddress } from './temporal/cli
 /** Heartbeats reach the server this often: what a killed worker did since is done again. */
 const HEARTBEAT_THROTTLE_MS = 500;
 
+/** How often the register is looked at without being told. */
+const REGISTER_LOOK_MS = 2000;
+
 /** Steps of one proxy that may run at once: transfers share its network and its disks. */
 const CONCURRENT_STEPS = 16;
 
@@ -79,7 +82,11 @@ export class EverthawWorker {
       maxCachedWorkflows: 100,
     });
     await this.#serveSteps(proxyQueue(this.#settings.proxy));
-    const watcher = watch(this.#register.directory, { recursive: true }, () => void this.#serveHosts());
+    // Not recursive: that kind of watch dies with a folder that goes while it looks. A loan is prepared beside the hosts' folders
+    // and moved from there, which is seen here; the timer is for what is not.
+    const watcher = watch(this.#register.directory, () => void this.#serveHosts());
+    watcher.on('error', () => undefined);
+    const timer = setInterval(() => void this.#serveHosts(), REGISTER_LOOK_MS);
     await this.#serveHosts();
     ready();
     await new Promise<void>((resolve) => {
@@ -87,6 +94,7 @@ export class EverthawWorker {
         resolve();
       });
     });
+    clearInterval(timer);
     watcher.close();
     const running = await Promise.all(this.#workers.values());
     for (const { worker } of running) worker.shutdown();
