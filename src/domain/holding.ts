@@ -1,3 +1,4 @@
+import type { RestorePlace } from './runs.js';
 import type { Transport } from './transport.js';
 
 /** The run that holds a thing; enough to find everything of it again. */
@@ -30,12 +31,9 @@ interface OnProxy extends OnHost {
 export type Holding =
   | (OnHost & { readonly kind: 'snapshot' })
   | (OnHost & { readonly kind: 'halfRestoredVm'; readonly finalName: string })
-  | (OnHost & {
-      readonly kind: 'uploadedFile';
-      readonly datastore: string;
-      readonly datacenter: string;
-      readonly directory: string;
-    })
+  | (OnHost & { readonly kind: 'uploadedFile'; readonly place: RestorePlace; readonly directory: string })
+  | (OnHost & { readonly kind: 'pausedApplication' })
+  | (OnHost & { readonly kind: 'freeze' })
   | (OnProxy & { readonly kind: 'exportLease' })
   | (OnProxy & { readonly kind: 'importLease' })
   | (OnProxy & { readonly kind: 'nbdServer' })
@@ -44,11 +42,12 @@ export type Holding =
 
 export type HoldingKind = Holding['kind'];
 
-/** Which holding a transport takes while it reads a disk. */
+/** Which holding a transport takes while it reads a disk; a host's own export belongs to the snapshot. */
 export const HOLDING_OF_TRANSPORT = {
   lease: 'exportLease',
   datastore: 'nbdServer',
-} as const satisfies Record<Transport['via'], HoldingKind>;
+  export: undefined,
+} as const satisfies Record<Transport['via'], HoldingKind | undefined>;
 
 /** `gone` was observed; `unknown` (host unreachable, VM inaccessible) must not be taken for it. */
 export type Absence =

@@ -1,5 +1,5 @@
 import type { Transport } from './transport.js';
-import type { DatastoreInfo, DiskLabel, JsonObject } from './vm.js';
+import type { DatastoreInfo, DiskLabel, JsonObject, VmFile } from './vm.js';
 
 /** `application`: scripts and quiescing succeeded; `filesystem`: quiesced; `crash`: as after a power failure (F2). */
 export type Consistency = 'application' | 'filesystem' | 'crash';
@@ -7,7 +7,7 @@ export type Consistency = 'application' | 'filesystem' | 'crash';
 export interface ManifestFile {
   /** Relative to the backup directory. */
   readonly path: string;
-  readonly role: 'disk' | 'descriptor' | 'catalog' | 'vmx' | 'nvram' | 'log' | 'memory';
+  readonly role: 'disk' | 'descriptor' | 'catalog' | VmFile['role'];
   readonly sizeBytes: number;
   /** Of the file as it is stored, lower-case hex. */
   readonly sha256: string;
@@ -18,7 +18,7 @@ export interface ManifestDisk {
   readonly capacityBytes: number;
   /** What to open: the file that qemu-img is given. */
   readonly file: string;
-  readonly format: 'vmdk-stream-optimized' | 'vmdk-flat';
+  readonly format: 'vmdk-stream-optimized' | 'vmdk-flat' | 'vmdk-sparse' | 'qcow2';
   /** Where the disk lay: `[datastore] dir/file.vmdk`. */
   readonly originalPath: string;
 }

@@ -1,5 +1,5 @@
 import type { RunRef, VmRef } from './holding.js';
-import type { Consistency, ManifestDisk, ManifestFile } from './manifest.js';
+import type { Consistency, Manifest, ManifestDisk, ManifestFile } from './manifest.js';
 import type { Transport } from './transport.js';
 import type { DiskDescription, DiskLabel } from './vm.js';
 
@@ -17,6 +17,8 @@ export interface BackupRequest {
   /** The restore point's directory on the proxy; its parent must exist, it must not. */
   readonly directory: string;
   readonly transport: Transport;
+  /** The form in which disks are kept, where the transport leaves a choice. */
+  readonly diskFormat?: 'qcow2' | 'vmdk';
   /** `required`: no snapshot without quiescing; `preferred`: else crash-consistent, and the result says so; `none`. */
   readonly quiesce: 'required' | 'preferred' | 'none';
   /** After this the run gives up and commits its snapshot, however far it is. */
@@ -41,13 +43,23 @@ export interface CleanupStep {
 
 export interface PreflightResult {
   readonly disks: readonly DiskDescription[];
+  /** Whether the guest can be quiesced: its tools or its agent answer. */
   readonly toolsRunning: boolean;
+  /** Whether the guest's scripts and its freeze are the run's own to let go of. */
+  readonly guestIsOurs: boolean;
   readonly warnings: readonly string[];
 }
 
 export interface FreezeScriptResult {
   readonly ranBy: string;
   readonly note: string;
+  /** Whether a script ran and succeeded, so that the application's own data are in order. */
+  readonly applicationReady: boolean;
+}
+
+export interface ThawScriptResult {
+  readonly note: string;
+  readonly warnings: readonly string[];
 }
 
 export interface SnapshotResult {
@@ -99,30 +111,46 @@ export interface RestoreRequest {
   /** What to do where a VM of that name exists (F12). */
   readonly existing: 'abort' | 'overwrite';
   readonly powerOn: boolean;
+  /** Storage and network to restore to, where they are not the original's. */
+  readonly storage?: string;
+  readonly network?: string;
+  /** Network addresses of its own, so that it can run beside its original. */
+  readonly newAddresses: boolean;
   readonly retries: RetrySettings;
 }
 
 /** What a restore needs to know of the restore point; the rest is read from its manifest where it is needed. */
 export interface VerifiedBackup {
   readonly vmName: string;
-  readonly via: Transport['via'];
   readonly bytes: number;
 }
 
 export interface RestorePlan {
   readonly place: RestorePlace;
+  readonly way: ImportWay;
   /** The VM that the restored one replaces. */
   readonly existing?: { readonly moref: string; readonly instanceUuid: string };
   readonly warnings: readonly string[];
 }
 
-/** Where a VM is restored to, in the host's own ids. */
+/** Where a VM is restored to. */
 export interface RestorePlace {
-  readonly datacenter: string;
-  readonly folderId: string;
-  readonly poolId: string;
-  readonly datastore: string;
+  /** What keeps the disks, for people: a datastore, a directory. */
+  readonly storage: string;
+  /** The host's own ids of the place; only its driver knows them. */
+  readonly ids: Readonly<Record<string, string>>;
 }
+
+/** Where a user wants a VM restored to; what is not said is as it was. */
+export interface RestoreWish {
+  readonly vm: Pick<Manifest['vm'], 'folderPath' | 'resourcePool'>;
+  readonly disks: readonly Pick<ManifestDisk, 'originalPath'>[];
+  readonly storage?: string;
+  readonly network?: string;
+}
+
+/** `import`: the host takes the disks of a VM that it has made; `upload`: the VM is made from disks that were put there. */
+export type ImportWay = 'import' | 'upload';
 
 export interface MadeVm {
   readonly moref: string;

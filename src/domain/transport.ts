@@ -2,22 +2,30 @@ import { EverthawError } from './errors.js';
 
 /** How the proxy reaches a disk (F5), and by which of the host's ways in. */
 export interface Transport {
-  readonly mode: 'nbdssl';
-  /** `lease`: the export lease, a stream of the whole disk. `datastore`: the datastore's HTTPS access, random access. */
-  readonly via: 'lease' | 'datastore';
+  readonly mode: 'nbd' | 'nbdssl';
+  /**
+   * `lease`: the export lease, a stream of the whole disk. `datastore`: the datastore's HTTPS access, random access.
+   * `export`: an NBD export that the host itself serves.
+   */
+  readonly via: 'lease' | 'datastore' | 'export';
 }
 
-/** Reads `nbdssl`, `nbdssl:lease` or `nbdssl:datastore`. */
+/** Every transport that is built, by the text that names it. The first of a mode is what the mode alone means. */
+const TRANSPORTS = {
+  'nbdssl:lease': { mode: 'nbdssl', via: 'lease' },
+  'nbdssl:datastore': { mode: 'nbdssl', via: 'datastore' },
+  'nbd:export': { mode: 'nbd', via: 'export' },
+} as const satisfies Record<string, Transport>;
+
+/** Reads `nbdssl`, `nbdssl:lease`, `nbdssl:datastore`, `nbd` or `nbd:export`. */
 export function parseTransport(text: string): Transport {
-  const [mode, via = 'lease'] = text.split(':');
-  if (mode === 'nbdssl' && (via === 'lease' || via === 'datastore')) return { mode, via };
+  const found = Object.entries(TRANSPORTS).find(([name]) => name === text || name.split(':')[0] === text);
+  if (found !== undefined) return found[1];
   throw new EverthawError({
     code: 'WrongUsage',
     what: `choose transport ${JSON.stringify(text)}`,
-    why: ['san', 'nbd', 'cos'].includes(mode ?? '')
-      ? 'this transport mode is not built yet'
-      : 'no such transport',
-    hint: 'use nbdssl (the same as nbdssl:lease) or nbdssl:datastore',
+    why: ['san', 'cos'].includes(text) ? 'this transport mode is not built yet' : 'no such transport',
+    hint: `use ${Object.keys(TRANSPORTS).join(', ')}`,
   });
 }
 

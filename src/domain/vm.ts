@@ -23,7 +23,7 @@ export interface DiskDescription {
 
 /** A file of the VM that is not a disk. */
 export interface VmFile {
-  readonly role: 'vmx' | 'nvram' | 'log' | 'memory';
+  readonly role: 'vmx' | 'domain' | 'nvram' | 'log' | 'memory';
   readonly path: string;
 }
 
@@ -59,6 +59,10 @@ export interface SnapshotInfo {
   readonly description: string;
   /** ISO 8601, by the host's clock. */
   readonly createdAt: string;
+  /** Whether the guest's file systems were quiesced in it. */
+  readonly quiesced: boolean;
+  /** False while, or because, its taking was not seen through: such a one is no basis for a backup. */
+  readonly complete: boolean;
 }
 
 export type Json = string | number | boolean | null | readonly Json[] | JsonObject;

@@ -1,17 +1,14 @@
 import type { Absence } from '../domain/holding.js';
-import type { Transport } from '../domain/transport.js';
 import type { ManifestDisk } from '../domain/manifest.js';
-import type { RestorePlace } from '../domain/runs.js';
-import type {
-  DiskDescription,
-  JsonObject,
-  SnapshotInfo,
-  VmDescription,
-  VmFile,
-  VmSummary,
-} from '../domain/vm.js';
+import type { ImportWay, RestorePlace, RestoreWish } from '../domain/runs.js';
+import type { Transport } from '../domain/transport.js';
+import type { DiskDescription, SnapshotInfo, VmDescription, VmFile, VmSummary } from '../domain/vm.js';
 import type { VmSpec } from '../domain/vmSpec.js';
 import type { SourceProgram } from '../disks/sourceProgram.js';
+import type { DiskExport, DiskImport, ImportRequest, KeepAlive, LeaseNotes } from './exports.js';
+import type { GuestControl } from './guestControl.js';
+
+export type { DiskExport, DiskImport, ImportRequest, KeepAlive, LeaseNotes };
 
 /** Who the host is; its uuid is part of every workflow id and owner record. */
 export interface HostIdentity {
@@ -22,7 +19,10 @@ export interface HostIdentity {
 
 export interface SnapshotRequest {
   readonly name: string;
+  /** Carries the owner record. */
   readonly description: string;
+  /** The run that it is taken for. */
+  readonly runId: string;
   readonly quiesce: boolean;
 }
 
@@ -30,64 +30,8 @@ export interface SnapshotTaken {
   readonly snapshot: SnapshotInfo;
   /** Longest that the guest can have been frozen while it was taken; 0 where it was not asked to be. */
   readonly frozenAtMostMs: number;
-}
-
-/** Tells the host that a transfer lives and how far it is, from 0 to 1. */
-export type KeepAlive = (fraction: number) => Promise<void>;
-
-/** One disk of a snapshot, open for reading. */
-export type DiskExport =
-  | {
-      /** The whole disk once, in the form it is stored in (standard VMDK); it cannot be resumed. */
-      readonly kind: 'stream';
-      readonly source: SourceProgram;
-      readonly keepAlive: KeepAlive;
-      /** Ends the export and compares what the host says it sent. */
-      finish(sizeBytes: number): Promise<void>;
-    }
-  | {
-      /** An URL that answers ranges of the raw disk, to be served by nbdkit's curl plugin. */
-      readonly kind: 'url';
-      readonly url: string;
-      readonly sizeBytes: number;
-      readonly access: UrlAccess;
-    };
-
-/** What a native tool needs to reach an URL of the host. Secret: goes to a tool by file or standard input only. */
-export interface UrlAccess {
-  readonly cookie: string;
-  /** PEM file of the certificate (or CA) to believe. */
-  readonly caFile: string | undefined;
-  /** curl's form of a pinned public key (`sha256//…`), where a thumbprint vouches for the host. */
-  readonly pinnedPublicKey: string | undefined;
-}
-
-/** Notes of what a driver takes for a transfer, so that another process can release it. */
-export interface LeaseNotes {
-  /** Called before the host is asked for a lease. */
-  intend(): Promise<void>;
-  /** Called as soon as its id is known. */
-  taken(leaseId: string): Promise<void>;
-}
-
-export interface ImportRequest {
-  readonly name: string;
-  readonly configuration: JsonObject;
-  readonly disks: readonly { readonly disk: ManifestDisk; readonly sizeBytes: number }[];
-  readonly place: RestorePlace;
-  /** Text of the mark that says that the VM is not whole yet, and whose it is. */
-  readonly mark: string;
-}
-
-/** An import under way: the VM exists, marked, and waits for its disks. */
-export interface DiskImport {
-  readonly moref: string;
-  readonly instanceUuid: string;
-  /** The program that uploads one file as that disk. */
-  upload(disk: ManifestDisk, file: string): SourceProgram;
-  readonly keepAlive: KeepAlive;
-  /** Compares what the host says it got with what was sent, and ends the import. */
-  finish(sent: readonly { readonly label: string; readonly sizeBytes: number }[]): Promise<void>;
+  /** What is worth telling: a freeze that was let go by itself. */
+  readonly warnings: readonly string[];
 }
 
 export interface MarkedVm {
@@ -104,8 +48,10 @@ export interface MarkedVm {
  */
 export interface Host {
   readonly identity: HostIdentity;
-  /** Who runs the guest's freeze scripts (F2) while a quiesced snapshot is taken; undefined where it is our part. */
-  readonly freezeScriptsRunBy: string | undefined;
+  /** The guest's scripts and freeze where they are our part; where the host does it within a snapshot, who it is. */
+  readonly guest: GuestControl | { readonly scriptsRunBy: string };
+  /** The ways in which this driver reads disks, the default first. */
+  readonly transports: readonly Transport[];
   /** The host's clock: ages of snapshots are measured by it, never by the proxy's. */
   now(): Promise<Date>;
   /** Ends the login session and observes that it is gone. */
@@ -114,10 +60,15 @@ export interface Host {
   findVms(spec: VmSpec): Promise<readonly VmSummary[]>;
   /** @throws EverthawError VmNotFound */
   describeVm(instanceUuid: string): Promise<VmDescription>;
-  /** Files beside the disks (F6: .vmx, .nvram, logs), with the program that downloads one. */
+  /** Files beside the disks (F6: configuration, NVRAM, logs), with the program that downloads one. */
   listVmFiles(instanceUuid: string): Promise<readonly VmFile[]>;
   download(file: VmFile, instanceUuid: string): Promise<SourceProgram>;
 
+  /**
+   * Takes a point in time of all disks. What is owed by an earlier attempt of the run (a freeze) is let go first.
+   *
+   * @throws EverthawError QuiesceFailed where the guest cannot be frozen: then nothing was taken
+   */
   takeSnapshot(instanceUuid: string, request: SnapshotRequest, signal: AbortSignal): Promise<SnapshotTaken>;
   listSnapshots(instanceUuid: string): Promise<readonly SnapshotInfo[]>;
   /** Removes that snapshot alone: what was written since goes to its parent; children stay. */
@@ -132,36 +83,39 @@ export interface Host {
   >;
 
   /** Why a disk cannot be read that way, or undefined where it can. Asked before anything is touched. */
-  refusalOf(via: Transport['via'], instanceUuid: string, disk: DiskDescription): Promise<string | undefined>;
-  openLease(
+  refusalOf(transport: Transport, vm: VmDescription, disk: DiskDescription): Promise<string | undefined>;
+  /** What would hurt the VM if it were backed up now (room for what it writes meanwhile); warnings else. Before a snapshot. */
+  checkVm(vm: VmDescription): Promise<readonly string[]>;
+  /** @throws EverthawError where going on would hurt the VM, or already does. Asked every few seconds of a transfer. */
+  watchVm(instanceUuid: string, snapshotId: string): Promise<void>;
+  openDisk(
+    transport: Transport,
     instanceUuid: string,
     snapshotId: string,
     disk: DiskDescription,
     notes: LeaseNotes,
   ): Promise<DiskExport>;
-  openDatastore(instanceUuid: string, snapshotId: string, disk: DiskDescription): Promise<DiskExport>;
   abortLease(leaseId: string): Promise<void>;
 
-  findPlace(wanted: {
-    readonly folderPath: string;
-    readonly resourcePool: string;
-    readonly datastore: string;
-  }): Promise<RestorePlace>;
+  /** How disks of these formats can come back here. @throws EverthawError DiskNotSupported where they cannot */
+  importWay(disks: readonly ManifestDisk[]): ImportWay;
+  findPlace(wish: RestoreWish): Promise<RestorePlace>;
   openImport(request: ImportRequest, notes: LeaseNotes, signal: AbortSignal): Promise<DiskImport>;
   makeDirectory(place: RestorePlace, directory: string): Promise<void>;
   uploadFile(place: RestorePlace, path: string, file: string): Promise<SourceProgram>;
-  readText(place: Pick<RestorePlace, 'datacenter' | 'datastore'>, path: string): Promise<string | undefined>;
+  readText(place: RestorePlace, path: string): Promise<string | undefined>;
   createVm(
     request: ImportRequest,
     directory: string,
     signal: AbortSignal,
   ): Promise<{ moref: string; instanceUuid: string }>;
-  deletePath(place: Pick<RestorePlace, 'datacenter' | 'datastore'>, path: string): Promise<void>;
+  deletePath(place: RestorePlace, path: string): Promise<void>;
   /** All VMs that bear a mark of a restore under way. */
   listMarkedVms(): Promise<readonly MarkedVm[]>;
+  /** Removes the VM with its disks. */
   destroyVm(moref: string): Promise<void>;
   renameVm(moref: string, name: string): Promise<void>;
-  /** Gives the VM its identity and takes the mark off. */
+  /** Takes the mark off: it is whole. */
   unmarkVm(moref: string): Promise<void>;
   setIdentity(
     moref: string,
