@@ -2,6 +2,7 @@
 // Makes a fresh machine ready for `npm run demo`, `npm test` and `npm run bench`; quick when all is there.
 import { build } from './setup/build.mjs';
 import { installDependencies } from './setup/dependencies.mjs';
+import { buildGuest, isGuestBuilt } from './setup/guest.mjs';
 import { buildLab, isLabBuilt } from './setup/lab.mjs';
 import { requireGo, requireNode, requirePlatform } from './setup/machine.mjs';
 import { installPackages } from './setup/packages.mjs';
@@ -14,10 +15,11 @@ try {
   requirePlatform();
   await installPackages();
   // Before the slow steps, so that a missing compiler is told now and not in five minutes.
-  if (!isLabBuilt()) await requireGo();
+  if (!isLabBuilt() || !isGuestBuilt()) await requireGo();
   await installDependencies();
   await step('build', build);
   if (!isLabBuilt()) await step('lab vCenter and govc (about a minute)', buildLab);
+  if (!isGuestBuilt()) await step('lab guest', buildGuest);
   await resolveServer();
   console.log(`set-up: all is there (${((Date.now() - startedAt) / 1000).toFixed(1)} s)`);
   // A download of the Temporal server that timed out may still hold its connection open.

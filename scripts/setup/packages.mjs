@@ -1,4 +1,4 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { delimiter, join } from 'node:path';
 import { SetupError, show, step } from './report.mjs';
@@ -9,6 +9,10 @@ const NEEDS = [
   { package: 'nbdkit', isThere: hasNbdkit },
   { package: 'libnbd-bin', isThere: () => isOnPath('nbdcopy') },
   { package: 'e2fsprogs', isThere: () => isOnPath('mkfs.ext4') },
+  { package: 'qemu-system-x86', isThere: () => isOnPath('qemu-system-x86_64') },
+  { package: 'libvirt-daemon', isThere: () => isOnPath('libvirtd') },
+  { package: 'libvirt-daemon-driver-qemu', isThere: hasQemuDriver },
+  { package: 'libvirt-clients', isThere: () => isOnPath('virsh') },
   { package: 'curl', isThere: () => isOnPath('curl') },
   { package: 'util-linux', isThere: () => isOnPath('flock') && isOnPath('setpriv') },
 ];
@@ -55,6 +59,13 @@ function isOnPath(program) {
       return false;
     }
   });
+}
+
+/** A module of libvirtd's, in a directory of the machine's architecture. */
+function hasQemuDriver() {
+  return ['/usr/lib', ...readdirSync('/usr/lib').map((name) => join('/usr/lib', name))].some((directory) =>
+    existsSync(join(directory, 'libvirt/connection-driver/libvirt_driver_qemu.so')),
+  );
 }
 
 function hasNbdkit() {

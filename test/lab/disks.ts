@@ -77,7 +77,7 @@ export async function sha256(file: string): Promise<string> {
   return hash.digest('hex');
 }
 
-async function writeData(file: string, sizeBytes: number): Promise<void> {
+export async function writeData(file: string, sizeBytes: number): Promise<void> {
   const handle = await open(file, 'w');
   const text = Buffer.alloc(MIB, 'the same line again and again, as in a log file\n');
   for (let written = 0; written < sizeBytes; written += MIB) {

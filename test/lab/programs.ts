@@ -11,3 +11,9 @@ export const EVERTHAW = fileURLToPath(new URL('../../src/cli/main.js', import.me
 
 /** Where disks that take long to make are kept between runs. */
 export const DISK_CACHE = join(lab, 'disks');
+
+/** Kernel and initramfs of the lab guest, and the memory that is saved of it. */
+export const GUEST = join(lab, 'guest');
+
+/** What libvirt found out about QEMU, which takes it seconds: true of the program, whichever lab asked. */
+export const LIBVIRT_CACHE = join(lab, 'libvirt');

@@ -1,0 +1,3 @@
+module everthaw.dev/lab/guest
+
+go 1.21
