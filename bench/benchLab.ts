@@ -75,7 +75,6 @@ export class BenchLab {
 }
 
 /** A lease that nobody but us must find again. */
-export const UNNOTED: LeaseNotes = { intend: () => Promise.resolve(), taken: () => Promise.resolve() };
 
 /** A VM with a snapshot, for as long as `work` takes. */
 export async function withSnapshot<T>(
@@ -85,7 +84,7 @@ export async function withSnapshot<T>(
 ): Promise<T> {
   const [found] = await host.findVms({ kind: 'name', value: name });
   const vm = await host.describeVm(found?.instanceUuid ?? '');
-  const request = { name: 'bench', description: 'of npm run bench', quiesce: false };
+  const request = { name: 'bench', description: 'of npm run bench', runId: 'run', quiesce: false };
   const { snapshot } = await host.takeSnapshot(vm.instanceUuid, request, AbortSignal.timeout(60_000));
   try {
     return await work(vm, snapshot.id);

@@ -1,7 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { copyToFile } from '../src/disks/copier.js';
-import { UNNOTED, withSnapshot, type BenchLab } from './benchLab.js';
+import { parseTransport } from '../src/domain/transport.js';
+import { UNNOTED } from '../src/holdings/lease.js';
+import { withSnapshot, type BenchLab } from './benchLab.js';
 import { atLeast, type Figure, type Row } from './figure.js';
 import { accessOf, native } from './native.js';
 import { inPairs, plus, seconds } from './pairs.js';
@@ -15,7 +17,13 @@ export const leaseExport: Figure = {
     const host = await lab.open();
     const file = join(lab.directory, 'stream.vmdk');
     return withSnapshot(host, 'bench', async (vm, snapshotId) => {
-      const opened = await host.openLease(vm.instanceUuid, snapshotId, vm.disks[0]!, UNNOTED);
+      const opened = await host.openDisk(
+        parseTransport('nbdssl:lease'),
+        vm.instanceUuid,
+        snapshotId,
+        vm.disks[0]!,
+        UNNOTED,
+      );
       if (opened.kind !== 'stream') throw new Error('the lease gave no stream');
       const { source } = opened;
       const hashes = new Set<string>();

@@ -57,6 +57,8 @@ async function uploadToLease(host: Host, vm: VmDescription, file: string, runs: 
       configuration: vm.configuration,
       disks: [{ disk, sizeBytes: (await stat(file)).size }],
       place: await placeOf(host, vm),
+      instanceUuid: vm.instanceUuid,
+      newAddresses: false,
       mark: 'of npm run bench',
     },
     {
@@ -95,8 +97,8 @@ function compare(
 
 function placeOf(host: Host, vm: VmDescription) {
   return host.findPlace({
-    folderPath: vm.folderPath,
-    resourcePool: vm.resourcePool,
-    datastore: vm.datastores[0]?.label ?? '',
+    vm,
+    disks: [],
+    storage: vm.datastores[0]?.label ?? '',
   });
 }

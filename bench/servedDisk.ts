@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { startNbdServer, type NbdServer } from '../src/disks/nbdServer.js';
+import { parseTransport } from '../src/domain/transport.js';
+import { UNNOTED } from '../src/holdings/lease.js';
 import type { Host } from '../src/hosts/host.js';
 import { withSnapshot, type BenchLab } from './benchLab.js';
 
@@ -12,7 +14,13 @@ interface ServedDisk {
 export async function withServedDisk<T>(lab: BenchLab, work: (disk: ServedDisk) => Promise<T>): Promise<T> {
   const host = await lab.open();
   return withSnapshot(host, 'bench', async (vm, snapshotId) => {
-    const opened = await host.openDatastore(vm.instanceUuid, snapshotId, vm.disks[0]!);
+    const opened = await host.openDisk(
+      parseTransport('nbdssl:datastore'),
+      vm.instanceUuid,
+      snapshotId,
+      vm.disks[0]!,
+      UNNOTED,
+    );
     if (opened.kind !== 'url') throw new Error('the datastore gave no URL');
     const source = { url: opened.url, ...opened.access, offsetBytes: 0, what: 'the disk' };
     const serve = (name: string): Promise<NbdServer> =>

@@ -4,7 +4,8 @@ import { visiting } from './visiting.js';
 import { createPreflight } from './preflight.js';
 import { createPlanRestore } from './restorePlan.js';
 import { createCreateVm, createFinishRestore, createImportVm, createUploadDisks } from './restoreVm.js';
-import { createFreezeScript, createSnapshot } from './snapshot.js';
+import { createFreezeScript, createThawScript } from './freezeScripts.js';
+import { createSnapshot } from './snapshot.js';
 import { createTransfer } from './transfer.js';
 import { createVerifyBackup } from './verifyBackup.js';
 import { createWriteCatalog } from './writeCatalog.js';
@@ -15,6 +16,7 @@ export function createActivities(dependencies: Dependencies) {
     preflight: createPreflight(dependencies),
     freezeScript: visiting(dependencies, createFreezeScript(dependencies)),
     snapshot: visiting(dependencies, createSnapshot(dependencies)),
+    thawScript: visiting(dependencies, createThawScript(dependencies)),
     transfer: createTransfer(dependencies),
     writeCatalog: createWriteCatalog(dependencies),
     commitSnapshot: visiting(dependencies, createCommitSnapshot(dependencies)),

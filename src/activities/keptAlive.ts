@@ -8,13 +8,20 @@ const KEEP_ALIVE_MS = 15_000;
 export async function keptAlive<T>(
   signOfLife: () => Promise<unknown>,
   work: (signal: AbortSignal) => Promise<T>,
+  everyMs = KEEP_ALIVE_MS,
 ): Promise<T> {
   const lost = new AbortController();
+  let isAsking = false;
   const timer = setInterval(() => {
-    signOfLife().catch((error: unknown) => {
-      lost.abort(error);
-    });
-  }, KEEP_ALIVE_MS);
+    // A slow answer is waited for, not asked for again.
+    if (isAsking) return;
+    isAsking = true;
+    signOfLife()
+      .catch((error: unknown) => {
+        lost.abort(error);
+      })
+      .finally(() => (isAsking = false));
+  }, everyMs);
   try {
     return await work(AbortSignal.any([cancellationSignal(), lost.signal]));
   } finally {

@@ -7,6 +7,7 @@ import { formatTransport } from '../domain/transport.js';
 import type { VmDescription } from '../domain/vm.js';
 import { checkDestination, exists, freeBytes } from '../destinations/directory.js';
 import { restorePointOf } from './writeCatalog.js';
+import type { Host } from '../hosts/host.js';
 import { hostOf, type Dependencies } from './dependencies.js';
 
 export interface PreflightInput extends Step {
@@ -22,14 +23,15 @@ export function createPreflight(dependencies: Dependencies) {
     refuseDisks(vm);
     refuseForeignSnapshot(vm, run.runId);
     refuseUnquiesced(vm, request.quiesce);
+    refuseTransport(host, request);
     for (const disk of vm.disks) {
-      const refusal = await host.refusalOf(request.transport.via, vm.instanceUuid, disk);
+      const refusal = await host.refusalOf(request.transport, vm, disk);
       if (refusal !== undefined) {
         throw new EverthawError({
           code: 'TransportRefused',
           what: `read disk ${disk.label} of "${vm.name}" by ${formatTransport(request.transport)}`,
           why: refusal,
-          hint: 'use the transport nbdssl:lease',
+          hint: `use another transport (${host.transports.map(formatTransport).join(', ')}), or see docs/limits.md`,
         });
       }
     }
@@ -40,7 +42,8 @@ export function createPreflight(dependencies: Dependencies) {
     return {
       disks: vm.disks,
       toolsRunning: vm.toolsRunning,
-      warnings: await checkRoom(vm, request.directory),
+      guestIsOurs: !('scriptsRunBy' in host.guest),
+      warnings: [...(await host.checkVm(vm)), ...(await checkRoom(vm, request.directory))],
     };
   };
 }
@@ -65,6 +68,17 @@ function refuseDisks(vm: VmDescription): void {
   }
 }
 
+function refuseTransport(host: Host, { vm, transport }: BackupRequest): void {
+  const known = host.transports.map(formatTransport);
+  if (known.includes(formatTransport(transport))) return;
+  throw new EverthawError({
+    code: 'TransportRefused',
+    what: `read the disks of "${vm.name}" by ${formatTransport(transport)}`,
+    why: 'this kind of host does not know that transport',
+    hint: `use ${known.join(' or ')}`,
+  });
+}
+
 function refuseForeignSnapshot(vm: VmDescription, runId: string): void {
   const there = vm.snapshots.find(
     ({ name, description }) => name === SNAPSHOT_NAME && parseOwner(description)?.runId !== runId,
@@ -75,7 +89,7 @@ function refuseForeignSnapshot(vm: VmDescription, runId: string): void {
     code: 'SnapshotForeign',
     what: `back up "${vm.name}"`,
     why: `it has a snapshot ${SNAPSHOT_NAME} already (${there.id}, of ${there.createdAt}, ${owner === undefined ? 'not made by Everthaw' : `of run ${owner.workflowId}`})`,
-    hint: 'let whoever made it end, or remove it in the vSphere Client',
+    hint: 'let whoever made it end; what a dead run left, everthaw cleanup removes',
   });
 }
 

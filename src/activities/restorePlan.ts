@@ -13,15 +13,16 @@ export function createPlanRestore(dependencies: Dependencies) {
     const { request } = input;
     const host = await hostOf(dependencies, input);
     const manifest = await readManifest(request.directory);
-    const datastore = /^\[([^\]]+)\]/.exec(manifest.disks[0]?.originalPath ?? '')?.[1] ?? '';
+    const way = host.importWay(manifest.disks);
     const place = await host.findPlace({
-      folderPath: manifest.vm.folderPath,
-      resourcePool: manifest.vm.resourcePool,
-      datastore,
+      vm: manifest.vm,
+      disks: manifest.disks,
+      ...(request.storage === undefined ? {} : { storage: request.storage }),
+      ...(request.network === undefined ? {} : { network: request.network }),
     });
     const existing = await host.findVms({ kind: 'name', value: request.vm.name });
     const [vm] = existing;
-    if (vm === undefined) return { place, warnings: [] };
+    if (vm === undefined) return { place, way, warnings: [] };
     const what = `restore VM "${request.vm.name}"`;
     if (request.existing === 'abort') {
       throw new EverthawError({
@@ -47,6 +48,6 @@ export function createPlanRestore(dependencies: Dependencies) {
         hint: 'power it off first: a running VM is never replaced',
       });
     }
-    return { place, existing: { moref: vm.moref, instanceUuid: vm.instanceUuid }, warnings: [] };
+    return { place, way, existing: { moref: vm.moref, instanceUuid: vm.instanceUuid }, warnings: [] };
   };
 }

@@ -81,11 +81,11 @@ export function createUploadDisks(dependencies: Dependencies) {
     const host = await hostOf(dependencies, input);
     const manifest = await readManifest(request.directory);
     const owner = await ownerOf(dependencies, input);
-    await letGo({ kind: 'uploadedFile', run, vm, directory: uploadDirectory, ...place }, dependencies);
+    await letGo({ kind: 'uploadedFile', run, vm, directory: uploadDirectory, place }, dependencies);
     await dependencies.records.write('uploadedFile', {
       owner,
       vmName: vm.name,
-      id: [place.datacenter, place.datastore, uploadDirectory].join('\n'),
+      id: JSON.stringify({ place, directory: uploadDirectory }),
     });
     await host.makeDirectory(place, uploadDirectory);
     await uploadText(host, place, `${uploadDirectory}/${UPLOAD_OWNER_FILE}`, formatOwner(owner));
@@ -203,6 +203,8 @@ async function importRequest(
     configuration: manifest.vm.configuration,
     disks: diskFiles(manifest),
     place: input.place,
+    instanceUuid: input.vm.instanceUuid,
+    newAddresses: input.request.newAddresses,
     mark: formatOwner(await ownerOf(dependencies, input)),
   };
 }

@@ -2,29 +2,19 @@ import { cancellationSignal } from '@temporalio/activity';
 import { EverthawError, isErrorWithCode } from '../domain/errors.js';
 import { SNAPSHOT_NAME } from '../domain/names.js';
 import { formatOwner, parseOwner } from '../domain/owner.js';
-import type { BackupRequest, FreezeScriptResult, SnapshotResult, Step } from '../domain/runs.js';
+import type { BackupRequest, SnapshotResult, Step } from '../domain/runs.js';
 import type { Host, SnapshotTaken } from '../hosts/host.js';
 import type { SnapshotInfo } from '../domain/vm.js';
 import { hostOf, ownerOf, type Dependencies } from './dependencies.js';
 
-export interface SnapshotInput extends Step {
+export interface FreezeInput extends Step {
   readonly quiesce: BackupRequest['quiesce'];
   readonly toolsRunning: boolean;
 }
 
-/** Runs the pre-freeze script where that is ours to do (F2); on vSphere it says who does it instead, and runs nothing twice. */
-export function createFreezeScript(dependencies: Dependencies) {
-  return async function freezeScript(input: SnapshotInput): Promise<FreezeScriptResult> {
-    const host = await hostOf(dependencies, input);
-    if (input.quiesce === 'none')
-      return { ranBy: 'nobody', note: 'quiescing is switched off for this backup' };
-    if (!input.toolsRunning) return { ranBy: 'nobody', note: 'no guest tools run in the VM' };
-    const ranBy = host.freezeScriptsRunBy ?? 'nobody';
-    return {
-      ranBy,
-      note: 'pre-freeze and post-thaw scripts, where the guest has them, run as part of the snapshot',
-    };
-  };
+export interface SnapshotInput extends FreezeInput {
+  /** Whether the application's own data were put in order before. */
+  readonly applicationReady: boolean;
 }
 
 /** Takes the run's snapshot, or finds the one that an earlier attempt of it took. */
@@ -32,9 +22,9 @@ export function createSnapshot(dependencies: Dependencies) {
   return async function snapshot(input: SnapshotInput): Promise<SnapshotResult> {
     const host = await hostOf(dependencies, input);
     const quiesce = input.quiesce !== 'none' && input.toolsRunning;
-    const earlier = (await ours(host, input)).at(0);
+    const earlier = (await ours(host, input)).find(({ complete }) => complete);
     if (earlier !== undefined)
-      return describe(earlier, wasQuiesced(earlier), 0, [
+      return describe(earlier, input, 0, [
         'the snapshot was taken by an attempt that was cut off: how long it froze the guest is not known',
       ]);
     const warnings: string[] = [];
@@ -44,13 +34,13 @@ export function createSnapshot(dependencies: Dependencies) {
       return take(host, input, false);
     });
     await yieldToOlder(host, input, taken.snapshot);
-    return describe(taken.snapshot, quiesce && warnings.length === 0, taken.frozenAtMostMs, warnings);
+    return describe(taken.snapshot, input, taken.frozenAtMostMs, [...warnings, ...taken.warnings]);
 
     async function take(on: Host, step: SnapshotInput, quiesced: boolean): Promise<SnapshotTaken> {
-      const description = `${formatOwner(await ownerOf(dependencies, step))}\nquiesced:${String(quiesced)}`;
+      const description = formatOwner(await ownerOf(dependencies, step));
       return on.takeSnapshot(
         step.vm.instanceUuid,
-        { name: SNAPSHOT_NAME, description, quiesce: quiesced },
+        { name: SNAPSHOT_NAME, description, runId: step.run.runId, quiesce: quiesced },
         cancellationSignal(),
       );
     }
@@ -85,20 +75,17 @@ async function ours(host: Host, input: Step): Promise<readonly SnapshotInfo[]> {
   );
 }
 
-function wasQuiesced(snapshot: SnapshotInfo): boolean {
-  return snapshot.description.endsWith('quiesced:true');
-}
-
 function describe(
   snapshot: SnapshotInfo,
-  quiesced: boolean,
+  { applicationReady }: SnapshotInput,
   frozenAtMostMs: number,
   warnings: readonly string[],
 ): SnapshotResult {
+  const quiesced = applicationReady ? 'application' : 'filesystem';
   return {
     id: snapshot.id,
     takenAt: snapshot.createdAt,
-    consistency: quiesced ? 'filesystem' : 'crash',
+    consistency: snapshot.quiesced ? quiesced : 'crash',
     frozenAtMostMs,
     warnings,
   };

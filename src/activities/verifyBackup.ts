@@ -35,7 +35,6 @@ export function createVerifyBackup() {
       }
       bytes += file.sizeBytes;
     }
-    const isFlat = manifest.disks.every(({ format }) => format === 'vmdk-flat');
-    return { vmName: manifest.vm.name, via: isFlat ? 'datastore' : 'lease', bytes: totalBytes };
+    return { vmName: manifest.vm.name, bytes: totalBytes };
   };
 }

@@ -6,9 +6,10 @@ import { EverthawError } from '../domain/errors.js';
 import { fileNameOf } from '../domain/fileName.js';
 import { formatBytes, formatDuration } from '../domain/format.js';
 import type { BackupRequest, BackupResult } from '../domain/runs.js';
-import { parseTransport } from '../domain/transport.js';
+import { parseTransport, type Transport } from '../domain/transport.js';
 import type { VmSummary } from '../domain/vm.js';
 import { parseVmSpec } from '../domain/vmSpec.js';
+import type { Host } from '../hosts/host.js';
 import { startBackup } from '../temporal/runs.js';
 import { accessHost, findOneVm } from './hostAccess.js';
 import { addRunFlags, retriesOf, startAndFollow, type RunFlags } from './runFlags.js';
@@ -17,7 +18,8 @@ import { oneOf } from './values.js';
 interface BackupFlags extends RunFlags {
   readonly to?: string;
   readonly root?: string;
-  readonly transport: string;
+  readonly transport?: string;
+  readonly diskFormat?: string;
   readonly quiesce: string;
 }
 
@@ -28,7 +30,11 @@ export function addBackup(program: Command, settings: Settings): void {
     .argument('<vm>', 'name:<name>, ipaddr:<address>, uuid:<bios uuid>, moref:<id>, or a name')
     .option('--to <directory>', 'the backup’s directory; its parent must exist')
     .option('--root <directory>', 'BACKUPROOT: the backup goes to <root>/<vm>-fullVM')
-    .option('--transport <mode>', 'nbdssl:lease or nbdssl:datastore', 'nbdssl:lease')
+    .option(
+      '--transport <mode>',
+      'vSphere: nbdssl:lease (default), nbdssl:datastore; libvirt: nbd:export (default)',
+    )
+    .option('--disk-format <format>', 'libvirt: qcow2 (default) or vmdk')
     .option('--quiesce <how>', 'required, preferred (else crash-consistent) or none', 'required')
     .addHelpText(
       'after',
@@ -47,7 +53,10 @@ export function addBackup(program: Command, settings: Settings): void {
       proxy: settings.proxy,
       loan: randomUUID(),
       directory: destinationOf(flags, vm.name),
-      transport: parseTransport(flags.transport),
+      transport: transportOf(flags, access.host),
+      ...(flags.diskFormat === undefined
+        ? {}
+        : { diskFormat: oneOf('--disk-format', flags.diskFormat, ['qcow2', 'vmdk']) }),
       quiesce: oneOf('--quiesce', flags.quiesce, ['required', 'preferred', 'none']),
       maximumSnapshotAgeMs: settings.maximumSnapshotAgeMs,
       retries: retriesOf(flags),
@@ -60,6 +69,11 @@ export function addBackup(program: Command, settings: Settings): void {
       describe: describeBackup,
     });
   });
+}
+
+function transportOf({ transport }: Pick<BackupFlags, 'transport'>, host: Host): Transport {
+  const [usual] = host.transports;
+  return transport === undefined && usual !== undefined ? usual : parseTransport(transport ?? '');
 }
 
 function describeBackup(result: BackupResult): readonly string[] {

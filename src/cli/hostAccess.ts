@@ -8,8 +8,10 @@ import type { VmSummary } from '../domain/vm.js';
 import { formatVmSpec, type VmSpec } from '../domain/vmSpec.js';
 import type { Host } from '../hosts/host.js';
 import { openHost } from '../hosts/hostPool.js';
+import { isLibvirtUri } from '../hosts/libvirt/libvirtUri.js';
 import { HostRegister, type HostEntry } from '../hosts/register.js';
 import { Secret } from '../hosts/secret.js';
+import { libvirtSettings } from './libvirtFlags.js';
 import { wholeNumber } from './values.js';
 
 export interface HostFlags {
@@ -19,12 +21,20 @@ export interface HostFlags {
   readonly passwordFile?: string;
   readonly thumbprint?: string;
   readonly caFile?: string;
+  readonly pointInTime?: string;
+  readonly scratchDirectory?: string;
+  readonly freezeUnguarded?: boolean;
 }
 
 /** Flags of every command that talks to a host. */
 export function addHostFlags(command: Command): Command {
   return command
-    .addOption(new Option('--host <address>', 'vCenter Server or ESX host (or EVERTHAW_HOST)'))
+    .addOption(
+      new Option(
+        '--host <address>',
+        'vCenter Server, ESX host, or a libvirt URI as qemu:///system (or EVERTHAW_HOST)',
+      ),
+    )
     .addOption(new Option('--port <number>', 'its HTTPS port: 443 (or EVERTHAW_PORT)'))
     .addOption(new Option('--username <name>', 'the backup user (or EVERTHAW_USERNAME)'))
     .addOption(new Option('--password-file <file>', 'file with its password (or EVERTHAW_PASSWORD)'))
@@ -34,7 +44,25 @@ export function addHostFlags(command: Command): Command {
         'thumbprint of the host’s certificate, SHA-256 or SHA-1 (or EVERTHAW_THUMBPRINT)',
       ),
     )
-    .addOption(new Option('--ca-file <file>', 'CA that signed the host’s certificate (or EVERTHAW_CA_FILE)'));
+    .addOption(new Option('--ca-file <file>', 'CA that signed the host’s certificate (or EVERTHAW_CA_FILE)'))
+    .addOption(
+      new Option(
+        '--point-in-time <way>',
+        'libvirt: pull (a backup job), overlay (an external snapshot) or auto (or EVERTHAW_POINT_IN_TIME)',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--scratch-directory <directory>',
+        'libvirt: where on the host old blocks are kept meanwhile; beside the first disk if not given (or EVERTHAW_SCRATCH_DIRECTORY)',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--freeze-unguarded',
+        'libvirt: freeze guests in which the dead-man’s switch cannot be armed (or EVERTHAW_FREEZE_UNGUARDED=1)',
+      ),
+    );
 }
 
 /** A host that the user named: open, and how it goes into the register. */
@@ -47,6 +75,20 @@ export interface HostAccess {
 /** Logs in to the host that flags and environment name. */
 export async function accessHost(settings: Settings, flags: HostFlags): Promise<HostAccess> {
   const address = wanted(flags.host ?? settings.host.address, 'the host', '--host', 'EVERTHAW_HOST');
+  return isLibvirtUri(address)
+    ? accessLibvirt(settings, flags, address)
+    : accessVsphere(settings, flags, address);
+}
+
+async function accessLibvirt(settings: Settings, flags: HostFlags, address: string): Promise<HostAccess> {
+  const entry = { kind: 'libvirt' as const, address, settings: libvirtSettings(settings, flags) };
+  // libvirt knows this user, or ssh does: there is no password of ours to keep.
+  const password = new Secret('');
+  const host = await openHost(entry, password, undefined, settings.stateDirectory);
+  return { host, password, entry: { uuid: host.identity.uuid, ...entry } };
+}
+
+async function accessVsphere(settings: Settings, flags: HostFlags, address: string): Promise<HostAccess> {
   const username = wanted(
     flags.username ?? settings.host.username,
     'the user name',

@@ -13,6 +13,9 @@ interface RestoreFlags extends RunFlags {
   readonly name?: string;
   readonly overwrite: boolean;
   readonly powerOn: boolean;
+  readonly storage?: string;
+  readonly network?: string;
+  readonly newAddresses: boolean;
 }
 
 export function addRestore(program: Command, settings: Settings): void {
@@ -23,6 +26,9 @@ export function addRestore(program: Command, settings: Settings): void {
     .option('--name <name>', 'restore under another name, beside the original')
     .option('--overwrite', 'replace a powered-off VM of that name, once the new one is whole', false)
     .option('--power-on', 'power it on when it is whole', false)
+    .option('--storage <place>', 'restore to this datastore or directory of the host, not the original’s')
+    .option('--network <name>', 'libvirt: connect it to this network')
+    .option('--new-addresses', 'libvirt: new MAC addresses, to run beside its original', false)
     .addHelpText(
       'after',
       '\nExample:\n  everthaw restore /backups/db1-fullVM --host vc.example.com --username backup --password-file pw --ca-file ca.pem',
@@ -45,6 +51,9 @@ export function addRestore(program: Command, settings: Settings): void {
       directory,
       existing: flags.overwrite ? 'overwrite' : 'abort',
       powerOn: flags.powerOn,
+      ...(flags.storage === undefined ? {} : { storage: flags.storage }),
+      ...(flags.network === undefined ? {} : { network: flags.network }),
+      newAddresses: flags.newAddresses,
       retries: retriesOf(flags),
     };
     const title = `restore of "${name}" from ${directory}`;

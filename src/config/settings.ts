@@ -32,6 +32,14 @@ export interface Settings {
     readonly thumbprint: string | undefined;
     readonly caFile: string | undefined;
   };
+  /** How to work with a libvirt host, as it was given: src/hosts/libvirt/settings.ts says what is allowed. */
+  readonly libvirt: {
+    readonly pointInTime: string | undefined;
+    readonly scratchDirectory: string | undefined;
+    readonly scratchFloorMib: string | undefined;
+    readonly freezeUnguarded: string | undefined;
+    readonly scriptTimeoutS: string | undefined;
+  };
 }
 
 export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
@@ -61,6 +69,13 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
       password: env['EVERTHAW_PASSWORD'],
       thumbprint: env['EVERTHAW_THUMBPRINT'],
       caFile: env['EVERTHAW_CA_FILE'],
+    },
+    libvirt: {
+      pointInTime: env['EVERTHAW_POINT_IN_TIME'],
+      scratchDirectory: env['EVERTHAW_SCRATCH_DIRECTORY'],
+      scratchFloorMib: env['EVERTHAW_SCRATCH_FLOOR_MIB'],
+      freezeUnguarded: env['EVERTHAW_FREEZE_UNGUARDED'],
+      scriptTimeoutS: env['EVERTHAW_SCRIPT_TIMEOUT_S'],
     },
   };
 }

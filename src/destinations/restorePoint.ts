@@ -34,7 +34,7 @@ const MANIFEST: z.ZodType<Manifest> = z.object({
   }),
   pointInTime: z.string(),
   consistency: z.enum(['application', 'filesystem', 'crash']),
-  transport: z.object({ mode: z.literal('nbdssl'), via: z.enum(['lease', 'datastore']) }),
+  transport: z.object({ mode: z.enum(['nbd', 'nbdssl']), via: z.enum(['lease', 'datastore', 'export']) }),
   datastores: z.array(
     z.object({ label: z.string(), url: z.string(), kind: z.string(), freeBytes: z.number() }),
   ),
@@ -43,14 +43,14 @@ const MANIFEST: z.ZodType<Manifest> = z.object({
       label: z.string(),
       capacityBytes: z.number().int().positive(),
       file: fileName,
-      format: z.enum(['vmdk-stream-optimized', 'vmdk-flat']),
+      format: z.enum(['vmdk-stream-optimized', 'vmdk-flat', 'vmdk-sparse', 'qcow2']),
       originalPath: z.string(),
     }),
   ),
   files: z.array(
     z.object({
       path: fileName,
-      role: z.enum(['disk', 'descriptor', 'catalog', 'vmx', 'nvram', 'log', 'memory']),
+      role: z.enum(['disk', 'descriptor', 'catalog', 'vmx', 'domain', 'nvram', 'log', 'memory']),
       sizeBytes: z.number().int().nonnegative(),
       sha256: z.string().regex(/^[0-9a-f]{64}$/),
     }),

@@ -37,6 +37,11 @@ export function restoringName(vmName: string, runId: string): string {
   return `${vmName}.restoring-${shortOf(runId)}`;
 }
 
+/** Directory of a restored VM's disks: it stays its home, so that its name says nothing of the restore. */
+export function restoredDirectoryName(vmName: string, runId: string): string {
+  return `${vmName.replaceAll('/', '%2f')}-${shortOf(runId)}`;
+}
+
 /** Name of the VM that a restored one is about to replace. */
 export function replacedName(vmName: string, runId: string): string {
   return `${vmName}.replaced-${shortOf(runId)}`;

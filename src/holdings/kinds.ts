@@ -1,5 +1,6 @@
 import { EverthawError } from '../domain/errors.js';
 import type { Holding, HoldingKind } from '../domain/holding.js';
+import { freeze, pausedApplication } from './guestDebt.js';
 import { halfRestoredVm } from './halfRestoredVm.js';
 import type { FoundHolding, Kind, ReleaseTools } from './kind.js';
 import { exportLease, importLease } from './lease.js';
@@ -11,6 +12,8 @@ import { uploadedFile } from './uploadedFile.js';
 
 /** Every kind of holding. A new resource is one new file and one line here. */
 const KINDS: { readonly [K in HoldingKind]: Kind<K> } = {
+  pausedApplication,
+  freeze,
   snapshot,
   exportLease,
   importLease,
@@ -23,6 +26,8 @@ const KINDS: { readonly [K in HoldingKind]: Kind<K> } = {
 
 /** What of these must be gone before the next can go: a sweep takes the kinds in this order. */
 const SWEEP_ORDER = [
+  'freeze',
+  'pausedApplication',
   'nbdServer',
   'exportLease',
   'importLease',

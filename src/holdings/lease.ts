@@ -1,6 +1,6 @@
 import type { Absence } from '../domain/holding.js';
 import type { OwnerRecord } from '../domain/owner.js';
-import type { LeaseNotes } from '../hosts/host.js';
+import type { LeaseNotes } from '../hosts/exports.js';
 import { GONE, runOf, vmOf, type HoldingOf, type Kind, type ReleaseTools } from './kind.js';
 import type { HoldingRecords } from './records.js';
 
@@ -18,6 +18,12 @@ export function leaseNotes(
     taken: (id) => records.write(kind, { owner, vmName, id }),
   };
 }
+
+/** Notes for transports that take no lease. */
+export const UNNOTED: LeaseNotes = {
+  intend: () => Promise.resolve(),
+  taken: () => Promise.resolve(),
+};
 
 /**
  * A lease of the host, which cannot be listed there: the proxy's note has its id. Without an id (its taker died in between)

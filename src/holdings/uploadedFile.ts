@@ -8,31 +8,30 @@ export const UPLOAD_OWNER_FILE = 'everthaw-owner.txt';
 export const uploadedFile: Kind<'uploadedFile'> = {
   async release(holding, tools) {
     const host = await tools.hosts.open(holding.vm.hostUuid, holding.run.runId);
-    if (await isOurs(holding, tools)) await host.deletePath(holding, holding.directory);
+    if (await isOurs(holding, tools)) await host.deletePath(holding.place, holding.directory);
     await tools.records.remove('uploadedFile', holding.run);
   },
 
   async absence(holding, tools) {
     return (await isOurs(holding, tools))
-      ? { state: 'present', why: `[${holding.datastore}] ${holding.directory} holds our owner file` }
+      ? { state: 'present', why: `${holding.place.storage} ${holding.directory} holds our owner file` }
       : GONE;
   },
 
   async list({ records }) {
     return (await records.list('uploadedFile')).flatMap(({ owner, vmName, id }) => {
-      const [datacenter, datastore, directory] = id?.split('\n') ?? [];
-      if (datacenter === undefined || datastore === undefined || directory === undefined) return [];
+      if (id === undefined) return [];
+      const { place, directory } = JSON.parse(id) as Pick<HoldingOf<'uploadedFile'>, 'place' | 'directory'>;
       return [
         {
           kind: 'uploadedFile' as const,
-          what: `uploaded disks in [${datastore}] ${directory}`,
+          what: `uploaded disks in ${place.storage} ${directory}`,
           owner,
           holding: {
             kind: 'uploadedFile' as const,
             run: runOf(owner),
             vm: vmOf(owner, vmName),
-            datacenter,
-            datastore,
+            place,
             directory,
           },
         },
@@ -43,6 +42,6 @@ export const uploadedFile: Kind<'uploadedFile'> = {
 
 async function isOurs(holding: HoldingOf<'uploadedFile'>, { hosts }: ReleaseTools): Promise<boolean> {
   const host = await hosts.open(holding.vm.hostUuid, holding.run.runId);
-  const text = await host.readText(holding, `${holding.directory}/${UPLOAD_OWNER_FILE}`);
+  const text = await host.readText(holding.place, `${holding.directory}/${UPLOAD_OWNER_FILE}`);
   return text !== undefined && parseOwner(text)?.runId === holding.run.runId;
 }

@@ -1,7 +1,8 @@
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Host } from './host.js';
-import type { HostEntry, HostRegister } from './register.js';
+import { LibvirtHost } from './libvirt/libvirtHost.js';
+import type { HostAddress, HostEntry, HostRegister } from './register.js';
 import type { Secret } from './secret.js';
 import type { SessionStore } from './vsphere/session.js';
 import { VsphereHost } from './vsphere/vsphereHost.js';
@@ -80,11 +81,12 @@ export class HostPool {
 
 /** Opens a host by its driver; without a store the session lives as long as the object does. */
 export function openHost(
-  entry: Omit<HostEntry, 'uuid'>,
+  entry: HostAddress,
   password: Secret,
   store: SessionStore | undefined,
   certificates: string,
 ): Promise<Host> {
+  if (entry.kind === 'libvirt') return LibvirtHost.open(entry.address, entry.settings);
   const { address, port, username, caFile, thumbprint } = entry;
   const trust = {
     ...(caFile === undefined ? {} : { caFile }),

@@ -2,20 +2,35 @@ import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'no
 import { join } from 'node:path';
 import * as z from 'zod';
 import { EverthawError } from '../domain/errors.js';
+import { LIBVIRT_SETTINGS } from './libvirt/settings.js';
 import { Secret } from './secret.js';
 
-const ENTRY = z.object({
-  uuid: z.string().min(1),
-  kind: z.literal('vsphere'),
-  address: z.string(),
-  port: z.number().int(),
-  username: z.string(),
-  caFile: z.string().optional(),
-  thumbprint: z.string().optional(),
-});
+const ENTRY = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('vsphere'),
+    uuid: z.string().min(1),
+    address: z.string(),
+    port: z.number().int(),
+    username: z.string(),
+    caFile: z.string().optional(),
+    thumbprint: z.string().optional(),
+  }),
+  z.object({
+    kind: z.literal('libvirt'),
+    uuid: z.string().min(1),
+    /** libvirt's URI, as virsh takes it. */
+    address: z.string(),
+    settings: LIBVIRT_SETTINGS,
+  }),
+]);
 
 /** A host as this proxy's worker reaches it; its secret lies beside it, readable for its owner only. */
 export type HostEntry = z.infer<typeof ENTRY>;
+
+/** A host before it was asked who it is. */
+export type HostAddress = DistributiveOmit<HostEntry, 'uuid'>;
+
+type DistributiveOmit<T, K extends keyof T> = T extends unknown ? Omit<T, K> : never;
 
 /**
  * The hosts that this proxy's worker may log in to. A host is lent to a run before its first effect and until it needs it no

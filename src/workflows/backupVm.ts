@@ -2,9 +2,17 @@ import { ApplicationFailure, CancellationScope, isCancellation } from '@temporal
 import { formatBytes, formatDuration } from '../domain/format.js';
 import { HOLDING_OF_TRANSPORT } from '../domain/holding.js';
 import { partialName } from '../domain/names.js';
-import type { BackupRequest, BackupResult, DiskResult, SnapshotResult, Step } from '../domain/runs.js';
+import type {
+  BackupRequest,
+  BackupResult,
+  DiskResult,
+  PreflightResult,
+  SnapshotResult,
+  Step,
+} from '../domain/runs.js';
 import { formatTransport } from '../domain/transport.js';
 import type { DiskDescription } from '../domain/vm.js';
+import type { Debts } from './debts.js';
 import { heldRun, type HeldRun } from './heldRun.js';
 import type { RunReport } from './runReport.js';
 import { movingOnProxy, onHost, onProxy } from './steps.js';
@@ -27,16 +35,13 @@ async function backup(request: BackupRequest, { run, debts, report }: HeldRun): 
   const preflight = await onProxy(proxy).preflight({ ...step, request });
 
   report.enter('snapshot');
-  const freezing = { ...step, quiesce: request.quiesce, toolsRunning: preflight.toolsRunning };
-  const scripts = await onHost(vm.hostUuid).freezeScript(freezing);
-  report.note(`freeze scripts: ${scripts.ranBy} (${scripts.note})`);
-  debts.owe({ kind: 'snapshot', run, vm });
-  const snapshot = await onHost(vm.hostUuid).snapshot(freezing);
+  const { snapshot, warnings: guestWarnings } = await takeSnapshot(request, step, preflight, debts, report);
   const snapshotAt = Date.now();
   report.note(`snapshot ${snapshot.id}, ${snapshot.consistency}-consistent`);
 
   debts.owe({ kind: 'partialDirectory', run, vm, proxy, directory: partialName(directory, run.runId) });
-  debts.owe({ kind: HOLDING_OF_TRANSPORT[transport.via], run, vm, proxy });
+  const reader = HOLDING_OF_TRANSPORT[transport.via];
+  if (reader !== undefined) debts.owe({ kind: reader, run, vm, proxy });
   const { disks, warnings } = await withinAge(request, () =>
     moveDisks(request, step, snapshot, preflight.disks, report),
   );
@@ -60,8 +65,38 @@ async function backup(request: BackupRequest, { run, debts, report }: HeldRun): 
     frozenAtMostMs: snapshot.frozenAtMostMs,
     inSnapshotMs: endedAt - snapshotAt,
     durationMs: endedAt - startedAt,
-    warnings: [...preflight.warnings, ...snapshot.warnings, ...warnings],
+    warnings: [...preflight.warnings, ...snapshot.warnings, ...guestWarnings, ...warnings],
   };
+}
+
+/**
+ * Scripts, freeze and snapshot (F1, 2 to 6). Where the guest is ours to let go, that is owed from before it is asked for anything,
+ * and done as soon as the snapshot stands.
+ */
+async function takeSnapshot(
+  { vm, quiesce }: BackupRequest,
+  step: Step,
+  { toolsRunning, guestIsOurs }: PreflightResult,
+  debts: Debts,
+  report: RunReport,
+): Promise<{ snapshot: SnapshotResult; warnings: readonly string[] }> {
+  const { run } = step;
+  const steps = onHost(vm.hostUuid);
+  const freezing = { ...step, quiesce, toolsRunning };
+  const owesGuest = guestIsOurs && toolsRunning && quiesce !== 'none';
+  if (owesGuest) debts.owe({ kind: 'pausedApplication', run, vm });
+  const scripts = await steps.freezeScript(freezing);
+  report.note(`freeze scripts: ${scripts.ranBy} (${scripts.note})`);
+  debts.owe({ kind: 'snapshot', run, vm });
+  if (owesGuest) debts.owe({ kind: 'freeze', run, vm });
+  const { applicationReady } = scripts;
+  const snapshot = await steps.snapshot({ ...freezing, applicationReady });
+  if (!owesGuest) return { snapshot, warnings: [] };
+  await debts.letGo('freeze');
+  const { note, warnings } = await steps.thawScript(step);
+  report.note(`post-thaw script: ${note}`);
+  await debts.letGo('pausedApplication');
+  return { snapshot, warnings };
 }
 
 async function moveDisks(
@@ -81,6 +116,7 @@ async function moveDisks(
       disk,
       transport,
       directory,
+      ...(request.diskFormat === undefined ? {} : { diskFormat: request.diskFormat }),
     });
     report.note(
       `disk ${disk.label}: ${formatBytes(result.bytes)} in ${formatDuration(result.durationMs)} by ${formatTransport(transport)}`,

@@ -24,10 +24,8 @@ export class Debts {
   }
 
   /** Lets go of one kind at once, because the run needs it no more. */
-  async letGo(kind: HoldingKind): Promise<void> {
-    const held = this.#owed.filter((holding) => holding.kind === kind);
-    await CancellationScope.nonCancellable(() => this.#releaseInTurn(held));
-    this.#owed = this.#owed.filter((holding) => holding.kind !== kind);
+  letGo(kind: HoldingKind): Promise<void> {
+    return this.#releaseNow((holding) => holding.kind === kind);
   }
 
   /**
@@ -35,6 +33,8 @@ export class Debts {
    * never comes back does not keep a snapshot: the host's part waits for it only so long.
    */
   async settle(): Promise<void> {
+    // A frozen guest, or an application that waits, is served before everything else.
+    await this.#releaseNow(({ kind }) => isUrgent(kind));
     const sessions = this.#owed.filter(({ kind }) => kind === 'loginSession');
     const onProxy = this.#owed.filter((holding) => 'proxy' in holding && holding.kind !== 'loginSession');
     const onHost = this.#owed.filter((holding) => !('proxy' in holding));
@@ -48,10 +48,20 @@ export class Debts {
     this.#owed = [];
   }
 
+  async #releaseNow(which: (holding: Holding) => boolean): Promise<void> {
+    const held = this.#owed.filter(which);
+    await CancellationScope.nonCancellable(() => this.#releaseInTurn(held));
+    this.#owed = this.#owed.filter((holding) => !held.includes(holding));
+  }
+
   /** The last that was taken is the first to go. */
   async #releaseInTurn(holdings: readonly Holding[]): Promise<void> {
     for (const holding of holdings.toReversed()) await release(holding, this.#proxy);
   }
+}
+
+function isUrgent(kind: HoldingKind): boolean {
+  return kind === 'freeze' || kind === 'pausedApplication';
 }
 
 async function release(holding: Holding, proxy: string): Promise<void> {

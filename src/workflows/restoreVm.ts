@@ -1,13 +1,6 @@
 import { formatBytes } from '../domain/format.js';
-import { restoringName } from '../domain/names.js';
-import type {
-  MadeVm,
-  RestorePlan,
-  RestoreRequest,
-  RestoreResult,
-  Step,
-  VerifiedBackup,
-} from '../domain/runs.js';
+import { restoredDirectoryName } from '../domain/names.js';
+import type { MadeVm, RestorePlan, RestoreRequest, RestoreResult, Step } from '../domain/runs.js';
 import type { Debts } from './debts.js';
 import { heldRun, type HeldRun } from './heldRun.js';
 import { movingOnProxy, onHost, onProxy } from './steps.js';
@@ -33,7 +26,7 @@ async function restore(request: RestoreRequest, { run, debts, report }: HeldRun)
   const plan = await onProxy(proxy).planRestore({ ...step, request });
 
   report.enter('upload');
-  const { made, uploadDirectory } = await makeVm(request, step, backup, plan, debts);
+  const { made, uploadDirectory } = await makeVm(request, step, plan, debts);
   report.note(`${formatBytes(made.bytes)} uploaded, VM ${made.moref} made`);
   report.enter('putting it in its place');
   const finished = await onProxy(proxy).finishRestore({
@@ -54,29 +47,26 @@ async function restore(request: RestoreRequest, { run, debts, report }: HeldRun)
   };
 }
 
-/** Streams go by an import lease, flat disks by the datastore: each in the form it is kept in. */
 async function makeVm(
   request: RestoreRequest,
   step: Step,
-  backup: VerifiedBackup,
   plan: RestorePlan,
   debts: Debts,
 ): Promise<{ made: MadeVm; uploadDirectory?: string }> {
   const { vm, proxy, run } = step;
   const { place } = plan;
-  if (backup.via === 'lease') {
+  if (plan.way === 'import') {
     debts.owe({ kind: 'halfRestoredVm', run, vm, finalName: vm.name });
     debts.owe({ kind: 'importLease', run, vm, proxy });
     return { made: await movingOnProxy(proxy, 'all disks').importVm({ ...step, request, place }) };
   }
-  const uploadDirectory = restoringName(vm.name, run.runId).replaceAll('/', '%2f');
+  const uploadDirectory = restoredDirectoryName(vm.name, run.runId);
   debts.owe({
     kind: 'uploadedFile',
     run,
     vm,
     directory: uploadDirectory,
-    datacenter: place.datacenter,
-    datastore: place.datastore,
+    place,
   });
   const { bytes } = await movingOnProxy(proxy, 'all disks').uploadDisks({
     ...step,

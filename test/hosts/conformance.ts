@@ -63,7 +63,7 @@ export function describeHost(driver: string, lab: () => HostLab): void {
         expect(await host.snapshotAbsence(instanceUuid, ours)).toEqual({ state: 'gone' });
         const { snapshot } = await host.takeSnapshot(
           instanceUuid,
-          { name: 'x', description: 'conformance', quiesce: false },
+          { name: 'x', description: 'conformance', runId: 'run', quiesce: false },
           NEVER,
         );
         expect(await lab().snapshotsSeen()).toBe(1);
@@ -78,7 +78,7 @@ export function describeHost(driver: string, lab: () => HostLab): void {
     it('removes a snapshot without its children', () =>
       using(async (host, instanceUuid) => {
         const take = (name: string) =>
-          host.takeSnapshot(instanceUuid, { name, description: name, quiesce: false }, NEVER);
+          host.takeSnapshot(instanceUuid, { name, description: name, runId: 'run', quiesce: false }, NEVER);
         const parent = await take('parent');
         const child = await take('child');
         await host.commitSnapshot(instanceUuid, parent.snapshot.id);

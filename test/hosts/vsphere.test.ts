@@ -71,7 +71,7 @@ describe('the vSphere driver beyond the contract', () => {
     await vcenter.fault({ method: 'CreateSnapshot_Task', delayMs: 700, count: 1, inTask: true });
     const taking = host.takeSnapshot(
       instanceUuid,
-      { name: 'slow', description: '', quiesce: false },
+      { name: 'slow', description: '', runId: 'run', quiesce: false },
       new AbortController().signal,
     );
     while ((await vcenter.get<unknown[]>('/tasks')).length === 0);

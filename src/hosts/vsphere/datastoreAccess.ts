@@ -4,19 +4,17 @@ import type { DiskDescription } from '../../domain/vm.js';
 import { curlDownload, curlUpload, type CurlTarget } from '../../disks/curl.js';
 import type { SourceProgram } from '../../disks/sourceProgram.js';
 import { readExtent } from '../../disks/vmdkDescriptor.js';
-import type { DiskExport, UrlAccess } from '../host.js';
-import type { RestorePlace } from '../../domain/runs.js';
+import type { DiskExport, UrlAccess } from '../exports.js';
 import { directoryOf, folderUrl, formatDatastorePath, parseDatastorePath } from './datastorePath.js';
 import { hasParent, readDisks, type DiskDevice } from './devices.js';
 import { translate, VimFault } from './faults.js';
 import { findVm, placeOf } from './inventory.js';
 import { diskNotInSnapshot } from './leases.js';
+import type { DatastorePlace } from './place.js';
 import { arrayOf, readAll, readProperties, runTask } from './properties.js';
 import type { VsphereSession } from './session.js';
 import { trustingConnector } from './trust.js';
 import { refXml, ref, text } from './xml.js';
-
-type Place = Pick<RestorePlace, 'datacenter' | 'datastore'>;
 
 /** Datastores whose `/folder` does not show a disk as a file of its bytes. */
 const OBJECT_STORES = ['vsan', 'vvol'];
@@ -102,7 +100,7 @@ export async function urlAccess(session: VsphereSession, caFile: string | undefi
 /** A small text file of a datastore, or undefined where there is none. */
 export async function readDatastoreText(
   session: VsphereSession,
-  place: Place,
+  place: DatastorePlace,
   path: string,
 ): Promise<string | undefined> {
   const what = `read ${formatDatastorePath(place.datastore, path)}`;
@@ -124,7 +122,7 @@ export async function readDatastoreText(
 
 export async function downloadProgram(
   session: VsphereSession,
-  place: Place,
+  place: DatastorePlace,
   path: string,
   caFile: string | undefined,
 ): Promise<SourceProgram> {
@@ -133,7 +131,7 @@ export async function downloadProgram(
 
 export async function uploadProgram(
   session: VsphereSession,
-  place: Place,
+  place: DatastorePlace,
   path: string,
   file: string,
   caFile: string | undefined,
@@ -147,7 +145,11 @@ export async function uploadProgram(
 }
 
 /** Makes a directory on a datastore. @throws EverthawError RestoreTargetExists */
-export async function makeDirectory(session: VsphereSession, place: Place, directory: string): Promise<void> {
+export async function makeDirectory(
+  session: VsphereSession,
+  place: DatastorePlace,
+  directory: string,
+): Promise<void> {
   const what = `make directory ${formatDatastorePath(place.datastore, directory)}`;
   const { fileManager } = await session.content();
   await session.call(what, fileManager, 'MakeDirectory', {
@@ -158,7 +160,11 @@ export async function makeDirectory(session: VsphereSession, place: Place, direc
 }
 
 /** Deletes a file or directory on a datastore; one that is not there is what was wanted. */
-export async function deletePath(session: VsphereSession, place: Place, path: string): Promise<void> {
+export async function deletePath(
+  session: VsphereSession,
+  place: DatastorePlace,
+  path: string,
+): Promise<void> {
   const what = `delete ${formatDatastorePath(place.datastore, path)}`;
   const { fileManager } = await session.content();
   try {
@@ -186,7 +192,7 @@ export async function deletePath(session: VsphereSession, place: Place, path: st
 
 async function target(
   session: VsphereSession,
-  place: Place,
+  place: DatastorePlace,
   path: string,
   caFile: string | undefined,
 ): Promise<CurlTarget> {

@@ -80,6 +80,9 @@ export function flattenSnapshots(trees: readonly XmlInput[]): readonly SnapshotI
       name: text(tree, 'name'),
       description: text(tree, 'description'),
       createdAt: text(tree, 'createTime'),
+      quiesced: text(tree, 'quiesced') === 'true',
+      // The host's task takes it whole or not at all.
+      complete: true,
     },
     ...flattenSnapshots(children(tree, 'childSnapshotList')),
   ]);

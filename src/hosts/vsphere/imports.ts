@@ -1,7 +1,8 @@
 import { EverthawError } from '../../domain/errors.js';
 import { curlUpload } from '../../disks/curl.js';
-import type { DiskImport, ImportRequest, LeaseNotes } from '../host.js';
-import type { RestorePlace } from '../../domain/runs.js';
+import type { ManifestDisk } from '../../domain/manifest.js';
+import type { ImportWay, RestorePlace, RestoreWish } from '../../domain/runs.js';
+import type { DiskImport, ImportRequest, LeaseNotes } from '../exports.js';
 import { configSpec, parseConfiguration, type VmConfiguration } from './configuration.js';
 import { leaseKeyOf } from './devices.js';
 import { placeOf } from './inventory.js';
@@ -14,6 +15,8 @@ import {
   manifestSizes,
   targetOf,
 } from './leases.js';
+import { parseDatastorePath } from './datastorePath.js';
+import { restorePlace, vspherePlace } from './place.js';
 import { readAll, readProperties, runTask } from './properties.js';
 import { returnValue } from './soapClient.js';
 import type { VsphereSession } from './session.js';
@@ -22,23 +25,50 @@ import { readRef, ref, refXml, text, typed, type Ref } from './xml.js';
 /** Finds folder, pool and datastore by the names that a catalog or manifest gives. */
 export async function findPlace(
   session: VsphereSession,
-  wanted: { folderPath: string; resourcePool: string; datastore: string },
+  { vm, disks, storage, network }: RestoreWish,
 ): Promise<RestorePlace> {
-  const folder = await findByPath(session, 'Folder', wanted.folderPath);
-  const pool = await findByPath(session, 'ResourcePool', wanted.resourcePool);
+  if (network !== undefined) {
+    throw new EverthawError({
+      code: 'WrongUsage',
+      what: `restore to network "${network}"`,
+      why: 'choosing another network is not built for vSphere yet',
+      hint: 'restore to the original network, and change it in the vSphere Client before powering on',
+    });
+  }
+  const wanted = storage ?? parseDatastorePath(disks[0]?.originalPath ?? '').datastore;
+  const folder = await findByPath(session, 'Folder', vm.folderPath);
+  const pool = await findByPath(session, 'ResourcePool', vm.resourcePool);
   const datastores = await readAll(session, 'list the datastores', 'Datastore', ['summary.name']);
   const { datacenter } = await placeOf(session, folder);
   for (const { object, properties } of datastores) {
-    if (text(properties.get('summary.name')) !== wanted.datastore) continue;
+    if (text(properties.get('summary.name')) !== wanted) continue;
     if ((await placeOf(session, object)).datacenter === datacenter) {
-      return { datacenter, folderId: folder.value, poolId: pool.value, datastore: wanted.datastore };
+      return restorePlace({
+        datacenter,
+        folderId: folder.value,
+        poolId: pool.value,
+        datastore: wanted,
+      });
     }
   }
   throw placeMissing(
     'datastore',
-    wanted.datastore,
+    wanted,
     datastores.map(({ properties }) => text(properties.get('summary.name'))),
   );
+}
+
+/** Streams go by an import lease, flat disks by the datastore: each in the form it is kept in. */
+export function importWay(disks: readonly ManifestDisk[]): ImportWay {
+  if (disks.every(({ format }) => format === 'vmdk-flat')) return 'upload';
+  const other = disks.find(({ format }) => format !== 'vmdk-stream-optimized');
+  if (other === undefined) return 'import';
+  throw new EverthawError({
+    code: 'DiskNotSupported',
+    what: `restore disk ${other.label}`,
+    why: `vSphere cannot be given a disk in the form ${other.format}`,
+    hint: 'restore it to the kind of host that it came from; restoring across kinds is not built yet',
+  });
 }
 
 /** Makes the VM by an import lease: it exists, marked, and waits for its disks. */
@@ -50,7 +80,7 @@ export async function openImportLease(
 ): Promise<DiskImport> {
   const what = `make VM "${request.name}" for restoring`;
   const configuration = parseConfiguration(request.configuration);
-  const { place } = request;
+  const place = vspherePlace(request.place);
   await notes.intend();
   const answer = await session.call(what, ref('ResourcePool', place.poolId), 'ImportVApp', {
     spec: typed('VirtualMachineImportSpec', {
@@ -95,7 +125,7 @@ export async function createVm(
   signal: AbortSignal,
 ): Promise<{ moref: string; instanceUuid: string }> {
   const what = `make VM "${request.name}" from the uploaded disks`;
-  const { place } = request;
+  const place = vspherePlace(request.place);
   const files = new Map(request.disks.map(({ disk }) => [disk.label, disk.file]));
   const config = configSpec(parseConfiguration(request.configuration), {
     name: request.name,

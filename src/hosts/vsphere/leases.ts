@@ -1,7 +1,7 @@
 import { EverthawError } from '../../domain/errors.js';
 import type { DiskDescription } from '../../domain/vm.js';
 import { curlDownload, type CurlTarget } from '../../disks/curl.js';
-import type { DiskExport, KeepAlive, LeaseNotes } from '../host.js';
+import type { DiskExport, KeepAlive, LeaseNotes } from '../exports.js';
 import { leaseKeyOf, readDisks } from './devices.js';
 import { faultOfMethod, translate, VimFault } from './faults.js';
 import { arrayOf, readProperties, waitForProperties } from './properties.js';

@@ -37,7 +37,7 @@ export async function takeSnapshot(
       retry: 'again',
     });
   }
-  return { snapshot, frozenAtMostMs: request.quiesce ? durationMs : 0 };
+  return { snapshot, frozenAtMostMs: request.quiesce ? durationMs : 0, warnings: [] };
 }
 
 export async function listSnapshots(

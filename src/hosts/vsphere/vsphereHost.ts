@@ -1,7 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Absence } from '../../domain/holding.js';
-import type { Transport } from '../../domain/transport.js';
+import { EverthawError } from '../../domain/errors.js';
+import type { ManifestDisk } from '../../domain/manifest.js';
+import { formatTransport, parseTransport, type Transport } from '../../domain/transport.js';
 import type { DiskDescription, SnapshotInfo, VmDescription, VmFile, VmSummary } from '../../domain/vm.js';
 import type { VmSpec } from '../../domain/vmSpec.js';
 import type { SourceProgram } from '../../disks/sourceProgram.js';
@@ -16,7 +18,7 @@ import type {
   SnapshotRequest,
   SnapshotTaken,
 } from '../host.js';
-import type { RestorePlace } from '../../domain/runs.js';
+import type { ImportWay, RestorePlace, RestoreWish } from '../../domain/runs.js';
 import {
   datastoreRefusal,
   deletePath,
@@ -28,10 +30,11 @@ import {
 } from './datastoreAccess.js';
 import { parseDatastorePath } from './datastorePath.js';
 import { describeVm, listVmFiles } from './description.js';
-import { createVm, findPlace, openImportLease } from './imports.js';
+import { createVm, findPlace, importWay, openImportLease } from './imports.js';
 import { encodeName, findVm, findVms, placeOf } from './inventory.js';
 import { abortLease, openExportLease } from './leases.js';
 import { listMarkedVms, unmarkVm } from './mark.js';
+import { vspherePlace } from './place.js';
 import { readAll, runTask } from './properties.js';
 import { returnText } from './soapClient.js';
 import { VsphereSession, type SessionStore, type VsphereAddress } from './session.js';
@@ -47,7 +50,8 @@ import { ref, text } from './xml.js';
 /** A vCenter Server or a standalone ESX host, over vim25 SOAP. */
 export class VsphereHost implements Host {
   readonly identity: HostIdentity;
-  readonly freezeScriptsRunBy = 'VMware Tools, within the quiesced snapshot';
+  readonly guest = { scriptsRunBy: 'VMware Tools, within the quiesced snapshot' };
+  readonly transports = [parseTransport('nbdssl:lease'), parseTransport('nbdssl:datastore')];
   readonly #session: VsphereSession;
   /** PEM file for native tools: the user's CA, or the certificate that the thumbprint vouched for. */
   readonly #caFile: string | undefined;
@@ -130,33 +134,51 @@ export class VsphereHost implements Host {
     return listAllSnapshots(this.#session, name);
   }
 
-  async refusalOf(
-    via: Transport['via'],
-    instanceUuid: string,
-    disk: DiskDescription,
-  ): Promise<string | undefined> {
-    return via === 'datastore' ? datastoreRefusal(this.#session, instanceUuid, disk) : undefined;
+  async refusalOf({ via }: Transport, vm: VmDescription, disk: DiskDescription): Promise<string | undefined> {
+    return via === 'datastore' ? datastoreRefusal(this.#session, vm.instanceUuid, disk) : undefined;
   }
 
-  openLease(
-    _instanceUuid: string,
+  checkVm(): Promise<readonly string[]> {
+    return Promise.resolve([]);
+  }
+
+  /** A transfer lives in its session: asking the time is a sign of life to it. */
+  async watchVm(): Promise<void> {
+    await this.now();
+  }
+
+  openDisk(
+    { via }: Transport,
+    instanceUuid: string,
     snapshotId: string,
     disk: DiskDescription,
     notes: LeaseNotes,
   ): Promise<DiskExport> {
-    return openExportLease(this.#session, snapshotId, disk, notes);
-  }
-
-  openDatastore(instanceUuid: string, snapshotId: string, disk: DiskDescription): Promise<DiskExport> {
-    return openDatastoreDisk(this.#session, instanceUuid, snapshotId, disk, this.#caFile);
+    switch (via) {
+      case 'lease':
+        return openExportLease(this.#session, snapshotId, disk, notes);
+      case 'datastore':
+        return openDatastoreDisk(this.#session, instanceUuid, snapshotId, disk, this.#caFile);
+      case 'export':
+        throw new EverthawError({
+          code: 'TransportRefused',
+          what: `read disk ${disk.label}`,
+          why: 'vSphere serves no NBD export of its own',
+          hint: `use ${this.transports.map(formatTransport).join(' or ')}`,
+        });
+    }
   }
 
   abortLease(leaseId: string): Promise<void> {
     return abortLease(this.#session, leaseId);
   }
 
-  findPlace(wanted: { folderPath: string; resourcePool: string; datastore: string }): Promise<RestorePlace> {
-    return findPlace(this.#session, wanted);
+  importWay(disks: readonly ManifestDisk[]): ImportWay {
+    return importWay(disks);
+  }
+
+  findPlace(wish: RestoreWish): Promise<RestorePlace> {
+    return findPlace(this.#session, wish);
   }
 
   openImport(request: ImportRequest, notes: LeaseNotes, signal: AbortSignal): Promise<DiskImport> {
@@ -164,15 +186,15 @@ export class VsphereHost implements Host {
   }
 
   makeDirectory(place: RestorePlace, directory: string): Promise<void> {
-    return makeDirectory(this.#session, place, directory);
+    return makeDirectory(this.#session, vspherePlace(place), directory);
   }
 
   uploadFile(place: RestorePlace, path: string, file: string): Promise<SourceProgram> {
-    return uploadProgram(this.#session, place, path, file, this.#caFile);
+    return uploadProgram(this.#session, vspherePlace(place), path, file, this.#caFile);
   }
 
-  readText(place: Pick<RestorePlace, 'datacenter' | 'datastore'>, path: string): Promise<string | undefined> {
-    return readDatastoreText(this.#session, place, path);
+  readText(place: RestorePlace, path: string): Promise<string | undefined> {
+    return readDatastoreText(this.#session, vspherePlace(place), path);
   }
 
   createVm(
@@ -183,8 +205,8 @@ export class VsphereHost implements Host {
     return createVm(this.#session, request, directory, signal);
   }
 
-  deletePath(place: Pick<RestorePlace, 'datacenter' | 'datastore'>, path: string): Promise<void> {
-    return deletePath(this.#session, place, path);
+  deletePath(place: RestorePlace, path: string): Promise<void> {
+    return deletePath(this.#session, vspherePlace(place), path);
   }
 
   listMarkedVms(): Promise<readonly MarkedVm[]> {
