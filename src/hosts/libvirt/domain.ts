@@ -1,5 +1,12 @@
 import type { DiskLabel, VmSummary } from '../../domain/vm.js';
 
+/** An image in a file or on a device. */
+export interface DiskImage {
+  /** Undefined where it is neither. */
+  readonly path: string | undefined;
+  readonly format: string;
+}
+
 /** A disk of a libvirt domain, as its XML tells. */
 export interface DomainDisk {
   /** libvirt's name of it: `vda`. */
@@ -10,7 +17,11 @@ export interface DomainDisk {
   readonly sourceType: string;
   /** File or device; undefined where the source is something else, or missing. */
   readonly path: string | undefined;
+  /** Of a source over the network: `rbd`, `https`. */
+  readonly protocol: string | undefined;
   readonly format: string;
+  /** What lies under it, from the top down, as far as the XML tells: a running domain's tells all of it. */
+  readonly backing: readonly DiskImage[];
   readonly readOnly: boolean;
   readonly shareable: boolean;
   readonly transient: boolean;
