@@ -51,7 +51,7 @@ export class LabLibvirt {
 
   async #configure(options: LabLibvirtOptions): Promise<void> {
     const configuration = join(this.directory, 'c/libvirt');
-    const cache = join(this.directory, 'k/libvirt/qemu');
+    const cache = join(this.directory, 'k/libvirt/qemu/cache');
     const places = [
       configuration,
       cache,
@@ -141,7 +141,7 @@ export class LabLibvirt {
   async kill(): Promise<void> {
     const daemon = this.#daemon;
     this.#daemon = undefined;
-    if (daemon === undefined || daemon.exitCode !== null || daemon.signalCode !== null) return;
+    if (daemon?.exitCode !== null || daemon.signalCode !== null) return;
     const exited = once(daemon, 'exit');
     daemon.kill('SIGKILL');
     await exited;

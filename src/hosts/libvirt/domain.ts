@@ -1,4 +1,5 @@
 import type { DiskLabel, VmSummary } from '../../domain/vm.js';
+import type { Restored } from './metadata.js';
 
 /** An image in a file or on a device. */
 export interface DiskImage {
@@ -23,6 +24,8 @@ export interface DomainDisk {
   /** What lies under it, from the top down, as far as the XML tells: a running domain's tells all of it. */
   readonly backing: readonly DiskImage[];
   readonly readOnly: boolean;
+  /** Whether QEMU encrypts the image. */
+  readonly encrypted: boolean;
   readonly shareable: boolean;
   readonly transient: boolean;
 }
@@ -34,10 +37,13 @@ export interface Domain {
   readonly disks: readonly DomainDisk[];
   readonly nvram: string | undefined;
   readonly hasAgentChannel: boolean;
-  /** Text of the mark of a restore under way, from its metadata. */
-  readonly mark: string | undefined;
-  /** The stable id that a restored VM was given, from its metadata. */
-  readonly restoredId: string | undefined;
+  /** What was noted when it was restored, from its metadata. */
+  readonly restored: Restored | undefined;
 }
 
 export type DomainState = VmSummary['powerState'];
+
+/** Our own id of a domain: it stays when a restored one takes its original's uuid. */
+export function morefOf(domain: Domain): string {
+  return domain.restored?.id ?? domain.uuid;
+}

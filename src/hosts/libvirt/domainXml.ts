@@ -18,19 +18,18 @@ export function readDomain(domain: XmlElement): Domain {
   const labels = new Set(disks.map(({ label }) => label));
   // Everything that is kept of a disk goes by its label: two of one label would overwrite each other.
   if (labels.size < disks.length) throw broken(`domain "${name}"`, 'two of its disks have the same place');
-  const { mark, restoredId } = readRestored(domain);
+  const uuid = domain.at('uuid')?.text() ?? '';
   return {
     name,
-    uuid: domain.at('uuid')?.text() ?? '',
+    uuid,
     disks,
-    nvram: nvramOf(domain),
+    nvram: nvramPath(domain),
     hasAgentChannel:
       domain
         .at('devices')
         ?.elements('channel')
         .some((channel) => channel.at('target')?.get('name') === AGENT_CHANNEL) ?? false,
-    mark,
-    restoredId,
+    restored: readRestored(domain, uuid),
   };
 }
 
@@ -39,7 +38,7 @@ export function diskElements(domain: XmlElement): readonly XmlElement[] {
 }
 
 /** An NVRAM file's path: in the element's text, or in a source of its own where it may be elsewhere. */
-function nvramOf(domain: XmlElement): string | undefined {
+export function nvramPath(domain: XmlElement): string | undefined {
   const nvram = domain.at('os', 'nvram');
   const path = nvram?.at('source')?.get('file') ?? nvram?.text() ?? '';
   return path === '' ? undefined : path;
@@ -58,6 +57,7 @@ function readDisk(disk: XmlElement): DomainDisk {
     format: disk.at('driver')?.get('type') ?? 'raw',
     backing: backingOf(disk),
     readOnly: disk.at('readonly') !== undefined,
+    encrypted: (disk.at('encryption') ?? disk.at('source', 'encryption')) !== undefined,
     shareable: disk.at('shareable') !== undefined,
     transient: disk.at('transient') !== undefined,
   };

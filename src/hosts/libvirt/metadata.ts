@@ -1,40 +1,71 @@
 import { XmlElement } from './xmlTree.js';
 
-/** Namespace of what we note in a domain's definition. libvirt keeps one element of each namespace. */
+/** Namespace of what is noted on a restored domain, in its definition. libvirt keeps one element of each namespace. */
 export const NAMESPACE = 'https://everthaw.dev/libvirt/1';
+/** Beginning of every namespace of ours, of whatever version or purpose. */
+const NAMESPACES = 'https://everthaw.dev/libvirt/';
 
-/** What a restored domain bears: its own id for good, and while it is not whole the mark of whose it is. */
+/** What is noted on a domain that was restored. */
 export interface Restored {
-  readonly restoredId: string;
-  readonly mark: string | undefined;
+  /** The domain's own id for good: its uuid changes when it takes its original's. */
+  readonly id: string;
+  /** Uuid of the domain that this was noted on: a clone of it, which copies all metadata, is nobody's restored domain. */
+  readonly uuid: string;
+  /** While it is not whole: whose it is. */
+  readonly mark?: string;
+  /** Directory that was made for its disks alone. */
+  readonly directory?: string;
+  /** While it takes another uuid: the domain that it stands in for as long as both are there, and its name to be. */
+  readonly becomes?: { readonly instead: string; readonly name: string };
 }
 
-export function readRestored(domain: XmlElement): Partial<Restored> {
-  const ours = oursOf(domain);
-  if (ours === undefined) return {};
-  const { element, prefix } = ours;
-  const mark = element.at(`${prefix}mark`)?.text() ?? '';
-  const restoredId = element.at(`${prefix}restoredId`)?.text() ?? '';
+/** What is noted on this domain; nothing where the note came with a clone. */
+export function readRestored(domain: XmlElement, uuid: string): Restored | undefined {
+  const ours = domain
+    .elements('metadata')
+    .flatMap((metadata) => metadata.elements())
+    .find((element) => namespaceOf(element) === NAMESPACE);
+  if (ours === undefined) return undefined;
+  const id = ours.get('id') ?? '';
+  if (id === '' || ours.get('uuid') !== uuid) return undefined;
+  const prefix = prefixOf(ours);
+  const mark = ours.at(`${prefix}mark`)?.text();
+  const directory = ours.get('directory');
+  const becomes = ours.at(`${prefix}becomes`);
   return {
-    ...(mark === '' ? {} : { mark }),
-    ...(restoredId === '' ? {} : { restoredId }),
+    id,
+    uuid,
+    ...(mark === undefined ? {} : { mark }),
+    ...(directory === undefined ? {} : { directory }),
+    ...(becomes === undefined
+      ? {}
+      : { becomes: { instead: becomes.get('instead') ?? '', name: becomes.get('name') ?? '' } }),
   };
 }
 
-/** Replaces what we noted by `restored`. */
+/** Replaces what was noted. */
 export function writeRestored(domain: XmlElement, restored: Restored): void {
-  eraseOurs(domain);
-  const ours = new XmlElement('everthaw:vm', { 'xmlns:everthaw': NAMESPACE });
-  ours.children.push(new XmlElement('everthaw:restoredId', {}, restored.restoredId));
-  if (restored.mark !== undefined) ours.children.push(new XmlElement('everthaw:mark', {}, restored.mark));
+  erase(domain, (namespace) => namespace === NAMESPACE);
+  const { id, uuid, mark, directory, becomes } = restored;
+  const ours = new XmlElement('everthaw:vm', {
+    'xmlns:everthaw': NAMESPACE,
+    id,
+    uuid,
+    ...(directory === undefined ? {} : { directory }),
+  });
+  if (mark !== undefined) ours.children.push(new XmlElement('everthaw:mark', {}, mark));
+  if (becomes !== undefined) ours.children.push(new XmlElement('everthaw:becomes', { ...becomes }));
   metadataOf(domain).children.push(ours);
 }
 
-/** Removes whatever we noted in any version's namespace: a backup's notes mean nothing for another domain. */
-export function eraseOurs(domain: XmlElement): void {
+/** Removes everything that we noted, for whatever purpose: what was noted on one domain means nothing on another. */
+export function eraseNotes(domain: XmlElement): void {
+  erase(domain, (namespace) => namespace.startsWith(NAMESPACES));
+}
+
+function erase(domain: XmlElement, isMeant: (namespace: string) => boolean): void {
   for (const metadata of domain.elements('metadata')) {
-    for (const element of metadata.elements())
-      if (namespaceOf(element)?.startsWith('https://everthaw.dev/libvirt/')) metadata.remove(element);
+    for (const element of metadata.elements()) if (isMeant(namespaceOf(element))) metadata.remove(element);
     if (metadata.elements().length === 0) domain.remove(metadata);
   }
 }
@@ -47,17 +78,9 @@ function metadataOf(domain: XmlElement): XmlElement {
   return metadata;
 }
 
-function oursOf(domain: XmlElement): { element: XmlElement; prefix: string } | undefined {
-  for (const metadata of domain.elements('metadata')) {
-    const element = metadata.elements().find((candidate) => namespaceOf(candidate) === NAMESPACE);
-    if (element !== undefined) return { element, prefix: prefixOf(element) };
-  }
-  return undefined;
-}
-
-function namespaceOf(element: XmlElement): string | undefined {
+function namespaceOf(element: XmlElement): string {
   const prefix = prefixOf(element);
-  return element.get(prefix === '' ? 'xmlns' : `xmlns:${prefix.slice(0, -1)}`);
+  return element.get(prefix === '' ? 'xmlns' : `xmlns:${prefix.slice(0, -1)}`) ?? '';
 }
 
 /** With its colon, as libvirt wrote it; '' where the namespace is the default one. */
