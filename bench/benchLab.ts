@@ -44,7 +44,7 @@ export class BenchLab {
   /** The vCenter in a session of its own. */
   open(): Promise<Host> {
     const { hostname, port } = new URL(this.vcenter.ready.url);
-    const environment = this.vcenter.environment();
+    const environment = this.vcenter.everthawEnvironment();
     const entry = {
       kind: 'vsphere' as const,
       address: hostname,

@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => vcenter.stop());
 
 function open(): Promise<Host> {
-  const { EVERTHAW_HOST, EVERTHAW_USERNAME } = vcenter.environment();
+  const { EVERTHAW_HOST, EVERTHAW_USERNAME } = vcenter.everthawEnvironment();
   const entry = {
     kind: 'vsphere' as const,
     address: EVERTHAW_HOST ?? '',

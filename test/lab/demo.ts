@@ -70,7 +70,7 @@ async function tell(): Promise<void> {
   const before = join(directory, 'disk-before.raw');
   await run('cp', ['--sparse=always', '--reflink=auto', await vcenter.diskFile(VM), before]);
 
-  await story.chapter('The backup', () => cli.runOnHost('backup', `name:${VM}`, '--root', backups));
+  await story.chapter('The backup', () => cli.run('backup', `name:${VM}`, '--root', backups));
   const backup = join(backups, `${VM}-fullVM`);
   const manifest = JSON.parse(await readFile(join(backup, MANIFEST_FILE), 'utf8')) as Manifest;
 
@@ -79,7 +79,7 @@ async function tell(): Promise<void> {
     story.line(`VMs that are left: ${(await vcenter.vms()).map(({ name }) => name).join(', ')}`);
   });
 
-  await story.chapter('The restore', () => cli.runOnHost('restore', backup));
+  await story.chapter('The restore', () => cli.run('restore', backup));
 
   await story.chapter('The proof: qemu-img compares the restored disk with a copy from before', async () => {
     const after = await vcenter.diskFile(VM);
@@ -146,7 +146,7 @@ async function leaveUp(cli: DemoCli, vcenter: LabVcenter, uiUrl: string): Promis
   story.line(`Temporal UI: ${uiUrl}`);
   story.line(`go on with:  . ${file}`);
   story.line(`             everthaw status`);
-  story.line(`             everthaw backup name:database --root ${backups} --port ${vcenter.port}`);
+  story.line(`             everthaw backup name:database --root ${backups}`);
   story.line('end it with: end_demo');
 }
 

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EVERTHAW } from './programs.js';
+import type { LabHost } from './everthaw.js';
 import { run } from './run.js';
-import type { LabVcenter } from './vcenter.js';
 
 /** What of the user's own settings the demo keeps: where programs lie. */
 const KEPT = ['EVERTHAW_CACHE', 'EVERTHAW_TEMPORAL'];
@@ -13,14 +13,12 @@ const KEPT = ['EVERTHAW_CACHE', 'EVERTHAW_TEMPORAL'];
 export class DemoCli {
   readonly stateDirectory: string;
   readonly #directory: string;
-  readonly #vcenter: LabVcenter;
   readonly #settings: Readonly<Record<string, string>>;
 
-  constructor(directory: string, vcenter: LabVcenter) {
+  constructor(directory: string, host: LabHost) {
     this.#directory = directory;
-    this.#vcenter = vcenter;
     this.stateDirectory = join(directory, 'state');
-    this.#settings = { ...vcenter.environment(), EVERTHAW_STATE: this.stateDirectory };
+    this.#settings = { ...host.everthawEnvironment(), EVERTHAW_STATE: this.stateDirectory };
   }
 
   /** Runs a command as the user would see it. */
@@ -32,11 +30,6 @@ export class DemoCli {
     });
     const [code] = (await once(child, 'exit')) as [number | null];
     if (code !== 0) throw new Error(`everthaw ${args[0] ?? ''} ended with ${code ?? 'a signal'}`);
-  }
-
-  /** Runs a command that talks to the lab's vCenter: its address and login come by the environment. */
-  runOnHost(...args: readonly string[]): Promise<void> {
-    return this.run(...args, '--port', this.#vcenter.port);
   }
 
   async down(): Promise<void> {

@@ -5,7 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EVERTHAW } from './programs.js';
 import { run, type Ran } from './run.js';
-import type { LabVcenter } from './vcenter.js';
+
+/** A lab's host, as the product is told of it. */
+export interface LabHost {
+  /** Variables that name it and how to log in. */
+  everthawEnvironment(): Readonly<Record<string, string>>;
+}
 
 /** The installed program with a state directory of its own, a worker to start and kill, and a host to talk to. */
 export class LabEverthaw {
@@ -17,24 +22,22 @@ export class LabEverthaw {
   readonly workerLog: string;
   readonly environment: NodeJS.ProcessEnv;
   readonly program = EVERTHAW;
-  readonly #vcenter: LabVcenter;
   #worker: ChildProcess | undefined;
 
-  private constructor(directory: string, vcenter: LabVcenter, environment: NodeJS.ProcessEnv) {
+  private constructor(directory: string, environment: NodeJS.ProcessEnv) {
     this.directory = directory;
     this.backups = join(directory, 'backups');
     this.state = join(directory, 'state');
     this.scratch = join(directory, 'scratch');
     this.workerLog = join(directory, 'worker.log');
-    this.#vcenter = vcenter;
     this.environment = environment;
   }
 
-  static async create(vcenter: LabVcenter, temporalAddress: string): Promise<LabEverthaw> {
+  static async create(host: LabHost, temporalAddress: string): Promise<LabEverthaw> {
     const directory = await mkdtemp(join(tmpdir(), 'everthaw-test-'));
-    const everthaw = new LabEverthaw(directory, vcenter, {
+    const everthaw = new LabEverthaw(directory, {
       ...process.env,
-      ...vcenter.environment(),
+      ...host.everthawEnvironment(),
       TEMPORAL_ADDRESS: temporalAddress,
       EVERTHAW_STATE: join(directory, 'state'),
       TMPDIR: join(directory, 'scratch'),
@@ -46,7 +49,7 @@ export class LabEverthaw {
 
   /** The same program with other settings. */
   withEnvironment(environment: NodeJS.ProcessEnv): LabEverthaw {
-    return new LabEverthaw(this.directory, this.#vcenter, environment);
+    return new LabEverthaw(this.directory, environment);
   }
 
   /** Starts a worker and waits until it serves; what it says goes to its log, or with LAB_LOG to the terminal. */
@@ -92,13 +95,13 @@ export class LabEverthaw {
     await exited;
   }
 
-  /** Runs `everthaw` with flags for the lab's host. */
+  /** Runs `everthaw`, which knows the lab's host by its environment. */
   everthaw(command: string, ...args: readonly string[]): Promise<Ran> {
     return this.everthawWith({}, command, ...args);
   }
 
   everthawWith(environment: NodeJS.ProcessEnv, command: string, ...args: readonly string[]): Promise<Ran> {
-    return run(process.execPath, [EVERTHAW, command, ...args, '--port', this.#vcenter.port], {
+    return run(process.execPath, [EVERTHAW, command, ...args], {
       env: { ...this.environment, ...environment },
       mayFail: true,
     });

@@ -13,7 +13,11 @@ interface Places {
  * and the file system. A test wants it to be empty, or to name exactly what is somebody else's.
  */
 export async function leftovers(lab: Places): Promise<readonly string[]> {
-  return [...(await onHost(lab)), ...(await inDatastores(lab)), ...(await onProxy(lab))].sort();
+  return [
+    ...(await onHost(lab)),
+    ...(await inDatastores(lab)),
+    ...(await leftoversOnProxy(lab.everthaw)),
+  ].sort();
 }
 
 async function onHost({ vcenter }: Places): Promise<readonly string[]> {
@@ -57,7 +61,8 @@ async function inDatastores({ vcenter }: Places): Promise<readonly string[]> {
   return found;
 }
 
-async function onProxy({ everthaw }: Places): Promise<readonly string[]> {
+/** What is left over on the proxy, whatever the host. */
+export async function leftoversOnProxy(everthaw: LabEverthaw): Promise<readonly string[]> {
   const files = await readdir(everthaw.directory, { recursive: true, withFileTypes: true });
   const paths = files.map((file) => ({
     path: relative(everthaw.directory, join(file.parentPath, file.name)),

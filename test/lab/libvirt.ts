@@ -122,6 +122,10 @@ export class LabLibvirt {
     return { LIBVIRT_DEFAULT_URI: this.uri, LIBVIRT_AUTOSTART: '0', LC_ALL: 'C' };
   }
 
+  everthawEnvironment(): Readonly<Record<string, string>> {
+    return { EVERTHAW_HOST: this.uri };
+  }
+
   /** What virsh says. @throws Error when it fails */
   async virsh(...args: readonly string[]): Promise<string> {
     return (await run('virsh', args, { env: { ...process.env, ...this.environment() } })).stdout;

@@ -132,10 +132,11 @@ export class LabVcenter {
   }
 
   /** Environment of `everthaw` and its worker for this host. */
-  environment(): Record<string, string> {
+  everthawEnvironment(): Record<string, string> {
     const url = new URL(this.ready.url);
     return {
       EVERTHAW_HOST: url.hostname,
+      EVERTHAW_PORT: url.port,
       EVERTHAW_USERNAME: USER,
       EVERTHAW_PASSWORD: LAB_PASSWORD,
       EVERTHAW_CA_FILE: this.ready.caFile,

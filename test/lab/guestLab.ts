@@ -1,0 +1,98 @@
+import { readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Client } from '@temporalio/client';
+import { vmWorkflowId } from '../../src/domain/names.js';
+import { connectClient } from '../../src/temporal/client.js';
+import { LabEverthaw } from './everthaw.js';
+import type { LabGuest } from './guest.js';
+import { leftoversOnProxy } from './leftovers.js';
+import { LabLibvirt } from './libvirt.js';
+import type { Ran } from './run.js';
+
+/** A libvirt of its own with real guests, an installed Everthaw with a worker, and what tests do with them. */
+export class GuestLab {
+  readonly libvirt: LabLibvirt;
+  readonly everthaw: LabEverthaw;
+  readonly client: Client;
+
+  private constructor(libvirt: LabLibvirt, everthaw: LabEverthaw, client: Client) {
+    this.libvirt = libvirt;
+    this.everthaw = everthaw;
+    this.client = client;
+  }
+
+  static async start(temporalAddress: string): Promise<GuestLab> {
+    const libvirt = await LabLibvirt.start();
+    const everthaw = await LabEverthaw.create(libvirt, temporalAddress);
+    await everthaw.startWorker();
+    const client = await connectClient({ address: temporalAddress, namespace: 'default' });
+    return new GuestLab(libvirt, everthaw, client);
+  }
+
+  async stop(): Promise<void> {
+    await this.client.connection.close();
+    await this.everthaw.remove();
+    await this.libvirt.stop();
+  }
+
+  /** Where a backup goes that is told nothing else than the root. */
+  directoryOf(vm: string): string {
+    return join(this.everthaw.backups, `${vm}-fullVM`);
+  }
+
+  backup(vm: string, ...flags: readonly string[]): Promise<Ran> {
+    const to = flags.includes('--to') ? [] : ['--root', this.everthaw.backups];
+    return this.everthaw.everthaw('backup', vm, ...to, ...flags);
+  }
+
+  restore(directory: string, ...flags: readonly string[]): Promise<Ran> {
+    return this.everthaw.everthaw('restore', directory, ...flags);
+  }
+
+  /** The workflow id of a VM's runs. */
+  async runOf(guest: LabGuest): Promise<string> {
+    const ours = await this.client.workflow.list();
+    for await (const { workflowId } of ours) if (workflowId.endsWith(`/${guest.uuid}`)) return workflowId;
+    return vmWorkflowId('?', guest.uuid);
+  }
+
+  /**
+   * Everything that a run may have left over, seen by virsh, the superblock, /proc and the file system: jobs, overlays,
+   * checkpoints, frozen or paused guests, our directories, half-made domains.
+   */
+  async leftovers(...guests: readonly LabGuest[]): Promise<readonly string[]> {
+    const found = [...(await leftoversOnProxy(this.everthaw)), ...(await this.#domains())];
+    for (const guest of guests) found.push(...(await this.#onGuest(guest)));
+    return found.sort();
+  }
+
+  async #domains(): Promise<readonly string[]> {
+    const found: string[] = [];
+    for (const name of (await this.libvirt.virsh('list', '--all', '--name')).split('\n').filter(Boolean)) {
+      const xml = await this.libvirt.virsh('dumpxml', '--inactive', name);
+      if (/\.(restoring|replaced)-/.test(name) || /everthaw-owner/.test(xml))
+        found.push(`half-restored VM "${name}"`);
+      if (/\.everthaw-/.test(xml)) found.push(`definition of "${name}" names an overlay`);
+    }
+    return found;
+  }
+
+  async #onGuest(guest: LabGuest): Promise<readonly string[]> {
+    const { libvirt } = this;
+    const found: string[] = [];
+    const job = await libvirt.tryVirsh('domjobinfo', guest.name);
+    if (job.code === 0 && !/Job type:\s+None/.test(job.stdout)) found.push(`a job of "${guest.name}"`);
+    const checkpoints = (await libvirt.virsh('checkpoint-list', guest.name, '--name')).trim();
+    if (checkpoints !== '') found.push(`checkpoints of "${guest.name}": ${checkpoints}`);
+    if ((await guest.virshState()) === 'paused') found.push(`"${guest.name}" is paused`);
+    const active = await guest.activeDisks();
+    if (active.join() !== guest.diskPaths.join()) found.push(`"${guest.name}" runs on ${active.join(', ')}`);
+    if ((await guest.virshState()) === 'running' && (await guest.isFrozenByAgent()))
+      found.push(`"${guest.name}" is frozen`);
+    for (const directory of new Set(guest.diskPaths.map((path) => dirname(path)))) {
+      for (const name of await readdir(directory))
+        if (name.includes('everthaw')) found.push(`${name} beside the disks of "${guest.name}"`);
+    }
+    return found;
+  }
+}
