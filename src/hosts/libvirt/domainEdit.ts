@@ -1,4 +1,4 @@
-import { diskElements, nvramPath } from './domainXml.js';
+import { diskElements } from './domainXml.js';
 import { formatTree, parseTree, XmlElement } from './xmlTree.js';
 
 /** A domain's XML with changes, and everything else as it was. @throws EverthawError HostFault as parseDomain does */

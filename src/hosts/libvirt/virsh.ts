@@ -23,8 +23,39 @@ export class Virsh {
       options,
     );
     if (exit === 0) return stdout;
-    throw faultOf(what, exit, stderr.trim());
+    throw virshFault(what, exit, stderr.trim());
   }
+
+  /**
+   * What a shell script prints that runs on the hypervisor's machine, where several steps are to be one round trip. In it `v` is
+   * virsh and "$1" the first of `args`, which are never part of the script's text.
+   */
+  async script(
+    what: string,
+    text: string,
+    args: readonly string[],
+    options?: CommandOptions,
+  ): Promise<string> {
+    const { exit, stdout, stderr } = await this.shell.run(
+      'sh',
+      ['-c', PRELUDE + text, 'everthaw', this.#uri, ...args],
+      options,
+    );
+    if (exit === 0) return stdout;
+    throw virshFault(what, exit, stderr.trim());
+  }
+}
+
+/** Descriptor 9 is what our scripts lock by; a daemon that virsh may start must not inherit the lock. */
+const PRELUDE = `
+uri=$1
+shift
+v() { env LC_ALL=C virsh --quiet -c "$uri" "$@" 9>&-; }
+`;
+
+/** A text as one word for virsh's own parser, where several commands are given to one virsh. */
+export function virshWord(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 const FAULTS: readonly {
@@ -61,7 +92,7 @@ const FAULTS: readonly {
   { pattern: /virsh.*No such file/i, code: 'ProgramMissing', hint: 'install libvirt-clients there' },
 ];
 
-function faultOf(what: string, exit: number, said: string): EverthawError {
+export function virshFault(what: string, exit: number, said: string): EverthawError {
   const why = said.replace(/^error: /gm, '').trim();
   const known = FAULTS.find(({ pattern }) => pattern.test(said));
   return new EverthawError({
