@@ -33,7 +33,8 @@ export async function readyFreeze(
   const what = `freeze VM "${look.domain.name}"`;
   if (look.state !== 'running' || look.domainId === undefined) throw unable(what, `it is ${look.state}`);
   if (!(await agent.answers())) throw unable(what, 'no guest agent answers in it');
-  if (await agent.isFrozen()) throw unable(what, 'somebody else holds it frozen already (virsh domfsthaw lets it go)');
+  if (await agent.isFrozen())
+    throw unable(what, 'somebody else holds it frozen already (virsh domfsthaw lets it go)');
   const nonce = randomBytes(12).toString('hex');
   const isWindows = await agent.isWindows();
   const freeFrom = new Date(now.getTime() + settings.switchSeconds * 1000 + SWITCH_SLACK_MS).toISOString();
@@ -68,7 +69,9 @@ export async function endFreeze(
   const warnings = [
     ...(frozen === 0 ? ['the guest has no file system that its agent could freeze'] : []),
     ...(thawed < frozen || (typeof disarmed === 'object' && disarmed.hadFired)
-      ? ['the guest was let go before the snapshot was seen to be taken, by its own switch or by somebody else: it counts as crash-consistent']
+      ? [
+          'the guest was let go before the snapshot was seen to be taken, by its own switch or by somebody else: it counts as crash-consistent',
+        ]
       : []),
   ];
   return {

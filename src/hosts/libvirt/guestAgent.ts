@@ -97,9 +97,10 @@ export class GuestAgent {
 
   /** Best effort: on Windows there is no such program, and what hangs there goes on. */
   async #kill(pid: number): Promise<void> {
-    await this.#ask('guest-exec', { path: '/bin/sh', arg: ['-c', 'kill -KILL "$1"', 'sh', String(pid)] }).catch(
-      () => undefined,
-    );
+    await this.#ask('guest-exec', {
+      path: '/bin/sh',
+      arg: ['-c', 'kill -KILL "$1"', 'sh', String(pid)],
+    }).catch(() => undefined);
   }
 
   async #ask(execute: string, args: object = {}, seconds = ANSWER_SECONDS): Promise<unknown> {
@@ -112,7 +113,8 @@ export class GuestAgent {
       ]);
       return ANSWER.parse(JSON.parse(printed)).return;
     } catch (error) {
-      if (error instanceof EverthawError && ['HostUnreachable', 'VmNotFound'].includes(error.code)) throw error;
+      if (error instanceof EverthawError && ['HostUnreachable', 'VmNotFound'].includes(error.code))
+        throw error;
       throw refused(what, execute, error);
     }
   }

@@ -59,7 +59,9 @@ export async function readHolds(virsh: Virsh, roots: readonly string[]): Promise
 
 export async function readHold(virsh: Virsh, path: string): Promise<Hold | undefined> {
   if (!isHoldPath(path)) return undefined;
-  return readPrinted(await virsh.script(`read what is held in ${path}`, `${READ_ONE}\nread_hold "$1"`, [path]))[0];
+  return readPrinted(
+    await virsh.script(`read what is held in ${path}`, `${READ_ONE}\nread_hold "$1"`, [path]),
+  )[0];
 }
 
 function readPrinted(printed: string): readonly Hold[] {

@@ -8,7 +8,9 @@ import type { VmLook } from './vmLook.js';
 /** Where a run's hold directory of a VM is made: where the host's owner says, else beside the VM's first disk. */
 export function rootFor({ settings }: Libvirt, { domain }: VmLook): string {
   if (settings.scratchDirectory !== undefined) return settings.scratchDirectory;
-  const file = domain.disks.find(({ sourceType, device }) => sourceType === 'file' && device === 'disk')?.path;
+  const file = domain.disks.find(
+    ({ sourceType, device }) => sourceType === 'file' && device === 'disk',
+  )?.path;
   if (file !== undefined) return placeOf(file);
   throw new EverthawError({
     code: 'WrongUsage',

@@ -29,10 +29,12 @@ export async function takePointInTime(
   take: string,
   freezeSeconds: number | undefined,
 ): Promise<PointInTime> {
-  const printed = await virsh.script(`take a point in time of VM ${uuid}`, SCRIPT, [
-    ...[hold, uuid, take],
-    freezeSeconds === undefined ? '' : String(freezeSeconds),
-  ], { timeoutMs: 180_000 });
+  const printed = await virsh.script(
+    `take a point in time of VM ${uuid}`,
+    SCRIPT,
+    [...[hold, uuid, take], freezeSeconds === undefined ? '' : String(freezeSeconds)],
+    { timeoutMs: 180_000 },
+  );
   const outcome = new Map(
     printed.split('\n').map((line) => {
       const [name = '', base64 = ''] = line.split(' ');
@@ -45,16 +47,23 @@ export async function takePointInTime(
     thawed: countOf(/Thawed (\d+) filesystem/, said('thaw')),
     isTaken: /^(Backup started|Domain snapshot .* created)$/m.test(said('take')),
     freezeSaid: said('freeze'),
-    takeSaid: said('take').replace(/^Thawed \d+ filesystem.*$/m, '').trim(),
+    takeSaid: said('take')
+      .replace(/^Thawed \d+ filesystem.*$/m, '')
+      .trim(),
     frozenMs: Math.ceil((Number(said('until')) - Number(said('from'))) / 1e6),
   };
 }
 
 /** Waits until nobody takes a point in time for this hold any more: a shell may go on after the one who asked has died. */
 export async function awaitPointInTime({ virsh }: Libvirt, hold: string): Promise<void> {
-  await virsh.script(`wait for what is under way in ${hold}`, 'cd "$1" 2> /dev/null || exit 0; exec 9>> lock && flock 9', [hold], {
-    timeoutMs: 180_000,
-  });
+  await virsh.script(
+    `wait for what is under way in ${hold}`,
+    'cd "$1" 2> /dev/null || exit 0; exec 9>> lock && flock 9',
+    [hold],
+    {
+      timeoutMs: 180_000,
+    },
+  );
 }
 
 function countOf(pattern: RegExp, said: string): number | undefined {

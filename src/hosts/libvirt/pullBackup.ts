@@ -66,7 +66,8 @@ export async function endBackup({ virsh }: Libvirt, hold: string, { uuid, domain
     try {
       return await virsh.run(why, ['backup-dumpxml', uuid]);
     } catch (error) {
-      if (isErrorWithCode(error, 'HostFault') && /no domain backup job|not running/i.test(error.why)) return undefined;
+      if (isErrorWithCode(error, 'HostFault') && /no domain backup job|not running/i.test(error.why))
+        return undefined;
       throw error;
     }
   }

@@ -40,7 +40,9 @@ export async function lookAt(virsh: Virsh, uuid: string): Promise<VmLook> {
   ]);
   const part = (from: string, to?: string): string =>
     printed.slice(printed.indexOf(from) + from.length, to === undefined ? undefined : printed.indexOf(to));
-  const [state = '', domainId = '-'] = part(STATE, LIVE).trim().split(/\s*\n\s*/);
+  const [state = '', domainId = '-'] = part(STATE, LIVE)
+    .trim()
+    .split(/\s*\n\s*/);
   const told = /^(.*?)(?: \((.*)\))?$/.exec(state);
   const live = parseTree(part(LIVE, NEXT).trim(), 'domain');
   return {
