@@ -2,7 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readSettings } from '../src/config/settings.js';
 import { openHost } from '../src/hosts/hostPool.js';
-import type { Host, LeaseNotes } from '../src/hosts/host.js';
+import type { Host } from '../src/hosts/host.js';
 import { Secret } from '../src/hosts/secret.js';
 import type { VmDescription } from '../src/domain/vm.js';
 import { startEmbeddedServer, type EmbeddedServer } from '../src/temporal/embeddedServer.js';
@@ -73,8 +73,6 @@ export class BenchLab {
     await this.vcenter.stop();
   }
 }
-
-/** A lease that nobody but us must find again. */
 
 /** A VM with a snapshot, for as long as `work` takes. */
 export async function withSnapshot<T>(

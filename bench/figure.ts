@@ -23,6 +23,10 @@ export function atLeast(least: number, ratio: Spread): NonNullable<Row['wanted']
   return { text: `at least ${least}`, isReached: ratio.median >= least };
 }
 
+export function atMostTimes(most: number, ratio: Spread): NonNullable<Row['wanted']> {
+  return { text: `at most ${most} times`, isReached: 1 / ratio.median <= most };
+}
+
 export function atMost(most: number, unit: Row['unit'], value: number): NonNullable<Row['wanted']> {
   return { text: `at most ${most} ${unit}`, isReached: value <= most };
 }

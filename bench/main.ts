@@ -4,6 +4,9 @@ import { Command } from 'commander';
 import { BenchLab } from './benchLab.js';
 import { datastoreCopy } from './datastoreCopy.js';
 import type { Figure, Row } from './figure.js';
+import { guestFreeze } from './guestFreeze.js';
+import { guestImage } from './guestImage.js';
+import { guestRun } from './guestRun.js';
 import { leaseExport } from './leaseExport.js';
 import { nbdcopySettings } from './nbdcopySettings.js';
 import { restoreUpload } from './restoreUpload.js';
@@ -17,6 +20,9 @@ const FIGURES: readonly Figure[] = [
   restoreUpload,
   workerMemory,
   workflowOverhead,
+  guestImage,
+  guestRun,
+  guestFreeze,
   nbdcopySettings,
 ];
 /** What only explains another figure is measured when asked for. */

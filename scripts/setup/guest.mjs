@@ -4,7 +4,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { filesIn } from './build.mjs';
 import { packInitramfs } from './guestInitramfs.mjs';
-import { downloadPackages, kernelPackages, libraryPackages } from './guestPackages.mjs';
+import { downloadGuestPackages } from './guestPackages.mjs';
 import { CACHE, ROOT } from './paths.mjs';
 
 const SOURCES = join(ROOT, 'test/lab/guest');
@@ -28,10 +28,10 @@ export async function buildGuest() {
   // Built aside and renamed: a build that breaks off leaves no half guest.
   const aside = mkdtempSync(join(dirname(GUEST), 'new-guest-'));
   try {
-    const packages = ['busybox-static', 'qemu-guest-agent', ...kernelPackages(), ...libraryPackages()];
-    const unpacked = await downloadPackages(packages, aside);
+    const unpacked = await downloadGuestPackages(aside);
     await packInitramfs(SOURCES, unpacked, aside);
-    for (const each of ['debs', 'unpacked', 'root']) rmSync(join(aside, each), { recursive: true });
+    for (const each of ['apt', 'debs', 'unpacked', 'root'])
+      rmSync(join(aside, each), { recursive: true, force: true });
     writeFileSync(join(aside, STAMP), hashOfSources());
     rmSync(GUEST, { recursive: true, force: true });
     renameSync(aside, GUEST);
@@ -42,7 +42,8 @@ export async function buildGuest() {
 
 function hashOfSources() {
   const hash = createHash('sha256');
-  for (const file of [...filesIn(SOURCES), ...BUILDERS].sort())
+  const sources = filesIn(SOURCES).filter((file) => !file.endsWith('.md'));
+  for (const file of [...sources, ...BUILDERS].sort())
     hash.update(`${relative(ROOT, file)}\0`).update(readFileSync(file));
   return hash.digest('hex');
 }

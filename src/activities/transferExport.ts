@@ -1,7 +1,7 @@
 import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { activityInfo, cancellationSignal } from '@temporalio/activity';
-import { diskFileName, qcow2FileName } from '../domain/diskFiles.js';
+import { imageFileName } from '../domain/diskFiles.js';
 import type { DiskResult } from '../domain/runs.js';
 import { copyToImage } from '../disks/imageCopy.js';
 import { hashFile } from '../disks/hashFile.js';
@@ -24,8 +24,8 @@ export async function transferExport(
   const { disk, vm } = input;
   const started = Date.now();
   const what = `disk ${disk.label} of "${vm.name}"`;
-  const isVmdk = input.diskFormat === 'vmdk';
-  const name = isVmdk ? diskFileName(disk.label) : qcow2FileName(disk.label);
+  const format = input.diskFormat ?? 'qcow2';
+  const name = imageFileName(disk.label, format);
   const file = await attemptFile(partial, name);
   const host = await hostOf(dependencies, input);
   const opened = await host.openDisk(input.transport, vm.instanceUuid, input.snapshotId, disk, UNNOTED);
@@ -37,7 +37,7 @@ export async function transferExport(
       (signal) =>
         copyToImage(
           { socket: opened.socket, exportName: opened.exportName, what },
-          { file, format: isVmdk ? 'vmdk' : 'qcow2' },
+          { file, format },
           (fraction) => {
             tell(disk.label, fraction * disk.capacityBytes, disk.capacityBytes);
           },
@@ -56,7 +56,7 @@ export async function transferExport(
       label: disk.label,
       capacityBytes: disk.capacityBytes,
       file: name,
-      format: isVmdk ? 'vmdk-sparse' : 'qcow2',
+      format: format === 'vmdk' ? 'vmdk-sparse' : format,
       originalPath: disk.path,
     },
     files: [{ path: name, role: 'disk', ...stored }],

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Settings } from '../config/settings.js';
+import { IMAGE_FORMATS } from '../domain/diskFiles.js';
 import { EverthawError } from '../domain/errors.js';
 import { fileNameOf } from '../domain/fileName.js';
 import { formatBytes, formatDuration } from '../domain/format.js';
@@ -34,7 +35,7 @@ export function addBackup(program: Command, settings: Settings): void {
       '--transport <mode>',
       'vSphere: nbdssl:lease (default), nbdssl:datastore; libvirt: nbd:export (default)',
     )
-    .option('--disk-format <format>', 'libvirt: qcow2 (default) or vmdk')
+    .option('--disk-format <format>', 'libvirt: qcow2 (default), vmdk or raw')
     .option('--quiesce <how>', 'required, preferred (else crash-consistent) or none', 'required')
     .addHelpText(
       'after',
@@ -56,7 +57,7 @@ export function addBackup(program: Command, settings: Settings): void {
       transport: transportOf(flags, access.host),
       ...(flags.diskFormat === undefined
         ? {}
-        : { diskFormat: oneOf('--disk-format', flags.diskFormat, ['qcow2', 'vmdk']) }),
+        : { diskFormat: oneOf('--disk-format', flags.diskFormat, IMAGE_FORMATS) }),
       quiesce: oneOf('--quiesce', flags.quiesce, ['required', 'preferred', 'none']),
       maximumSnapshotAgeMs: settings.maximumSnapshotAgeMs,
       retries: retriesOf(flags),

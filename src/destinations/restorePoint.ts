@@ -43,7 +43,7 @@ const MANIFEST: z.ZodType<Manifest> = z.object({
       label: z.string(),
       capacityBytes: z.number().int().positive(),
       file: fileName,
-      format: z.enum(['vmdk-stream-optimized', 'vmdk-flat', 'vmdk-sparse', 'qcow2']),
+      format: z.enum(['vmdk-stream-optimized', 'vmdk-flat', 'vmdk-sparse', 'qcow2', 'raw']),
       originalPath: z.string(),
     }),
   ),

@@ -15,6 +15,7 @@ export const ERROR_CODES = [
   'DiskNotSupported',
   'HostFault',
   'HostNotRegistered',
+  'HostStorageFull',
   'HostUnreachable',
   'LoginRefused',
   'NotPermitted',

@@ -18,7 +18,7 @@ export interface ManifestDisk {
   readonly capacityBytes: number;
   /** What to open: the file that qemu-img is given. */
   readonly file: string;
-  readonly format: 'vmdk-stream-optimized' | 'vmdk-flat' | 'vmdk-sparse' | 'qcow2';
+  readonly format: 'vmdk-stream-optimized' | 'vmdk-flat' | 'vmdk-sparse' | 'qcow2' | 'raw';
   /** Where the disk lay: `[datastore] dir/file.vmdk`. */
   readonly originalPath: string;
 }

@@ -1,3 +1,4 @@
+import type { ImageFormat } from './diskFiles.js';
 import type { RunRef, VmRef } from './holding.js';
 import type { Consistency, Manifest, ManifestDisk, ManifestFile } from './manifest.js';
 import type { Transport } from './transport.js';
@@ -18,7 +19,7 @@ export interface BackupRequest {
   readonly directory: string;
   readonly transport: Transport;
   /** The form in which disks are kept, where the transport leaves a choice. */
-  readonly diskFormat?: 'qcow2' | 'vmdk';
+  readonly diskFormat?: ImageFormat;
   /** `required`: no snapshot without quiescing; `preferred`: else crash-consistent, and the result says so; `none`. */
   readonly quiesce: 'required' | 'preferred' | 'none';
   /** After this the run gives up and commits its snapshot, however far it is. */

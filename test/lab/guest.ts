@@ -188,6 +188,11 @@ export class LabGuest {
     await awaitAgent(this.libvirt, this.name);
   }
 
+  /** Waits for a VM that somebody else started. */
+  untilItAnswers(): Promise<void> {
+    return awaitAgent(this.libvirt, this.name);
+  }
+
   /** Removes the VM with its disks. */
   async destroy(): Promise<void> {
     await this.libvirt.tryVirsh('destroy', this.name);

@@ -17,7 +17,9 @@ export async function askAgent<T>(
   execute: string,
   args: object = {},
 ): Promise<T> {
-  const said = await libvirt.virsh('qemu-agent-command', name, JSON.stringify({ execute, arguments: args }));
+  const command = JSON.stringify({ execute, arguments: args });
+  // Else virsh waits for ever for the agent of a VM that is paused.
+  const said = await libvirt.virsh('qemu-agent-command', name, command, '--timeout', '20');
   return (JSON.parse(said) as { readonly return: T }).return;
 }
 

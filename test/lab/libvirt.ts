@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, open, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readFile, symlink, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -73,15 +73,17 @@ export class LabLibvirt {
   }
 
   async #startDaemon(): Promise<void> {
-    const said = await open(join(this.directory, 'libvirtd.out'), 'a');
+    const output = join(this.directory, 'libvirtd.out');
+    const said = await open(output, 'a');
     const daemon = spawn(
       'setpriv',
       [
         ...['--pdeathsig', 'KILL'],
         // libvirtd would be the system's if it ran as root. In a user namespace it takes itself for an ordinary user,
-        // while its files and QEMU's are root's own, as those of the tests and of the product.
+        // while its files and QEMU's are root's own, as those of the tests and of the product. 1 is the user "daemon" of
+        // every Debian: libvirtd wants one that has a name.
         ...(process.getuid?.() === 0
-          ? ['unshare', '--user', '--map-user=1000', '--map-group=1000', 'setpriv', '--pdeathsig', 'KILL']
+          ? ['unshare', '--user', '--map-user=1', '--map-group=1', 'setpriv', '--pdeathsig', 'KILL']
           : []),
         ...['libvirtd', '--config', join(this.directory, 'c/libvirt/libvirtd.conf')],
       ],
@@ -89,8 +91,9 @@ export class LabLibvirt {
     );
     await said.close();
     this.#daemon = daemon;
-    await until(() => {
-      if (daemon.exitCode !== null) throw new Error(`libvirtd ended at once: see ${this.directory}`);
+    await until(async () => {
+      if (daemon.exitCode !== null || daemon.signalCode !== null)
+        throw new Error(`libvirtd ended at once: ${await readFile(output, 'utf8')}`);
       return answers(this.socket);
     }, AbortSignal.timeout(PATIENCE_MS));
     await this.virsh('list');

@@ -199,7 +199,7 @@ describe('a restore onto a VM that exists', () => {
       const path = via === 'lease' ? '/nfc' : '/folder';
       await lab.vcenter.control('POST', '/tear', { path, afterBytes: 2_000_000, count: 1000 });
       expect(refusal(await lab.restore(backups[via], '--name', 'off', '--overwrite'))).toMatch(
-        /transfer (disk scsi0:0|\[LocalDS_0\] off\.restoring-\S+vmdk): the connection broke.*\. Hint: /,
+        /transfer (disk scsi0:0|\[LocalDS_0\] off-\S+vmdk): the connection broke.*\. Hint: /,
       );
       await lab.vcenter.heal();
       expect(await stateOf('off')).toEqual(before);

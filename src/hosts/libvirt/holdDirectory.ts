@@ -30,7 +30,10 @@ export function isHoldPath(path: string): boolean {
   return path.startsWith('/') && NAME.test(path) && !/[\n\t]|\/\.\.?\//.test(path);
 }
 
-/** Writes records, each as a whole, and makes the directory where there is none. They are on disk when this returns. */
+/**
+ * Writes records in that order, each as a whole, and makes the directory where there is none. They are on disk when this returns.
+ * The owner's comes last: nothing is done before it is there, and a directory without it means nothing.
+ */
 export async function writeRecords(virsh: Virsh, path: string, records: HoldRecords): Promise<void> {
   const args = Object.entries(records).flatMap(([name, record]) => [name, JSON.stringify(record)]);
   try {
@@ -117,17 +120,24 @@ read_hold() {
 }
 `;
 
-/** A directory without an owner is one that is being made or removed; after ten minutes nobody is doing that any more. */
+/** A directory that tells nothing is one that is being made or removed; after a minute nobody is doing that any more. */
 const READ = `${READ_ONE}
 for root; do
   for hold in "$root"/.everthaw-*; do
-    if [ -d "$hold" ] && [ -O "$hold" ] && [ ! -e "$hold/owner.json" ]; then
-      [ -z "$(find "$hold" -maxdepth 0 -mmin +10)" ] || { rm -f "$hold"/*.new.*; rmdir "$hold"; } 2> /dev/null
-    else
-      read_hold "$hold"
+    [ -d "$hold" ] && [ ! -L "$hold" ] && [ -O "$hold" ] || continue
+    if [ -e "$hold/owner.json" ]; then
+      if [ -e "$hold/plan.json" ] || [ -e "$hold/paused.json" ] || [ -e "$hold/freezing.json" ]; then
+        read_hold "$hold"
+        continue
+      fi
     fi
+    [ -z "$(find "$hold" -maxdepth 0 -mmin +1)" ] || {
+      rm -f "$hold"/*.new.* "$hold"/*.json "$hold/backup.xml" "$hold/outcome" "$hold/lock"
+      rmdir "$hold"
+    } 2> /dev/null
   done
 done
+exit 0
 `;
 
 const REMOVE = `
@@ -135,6 +145,6 @@ d=$1
 shift
 [ -d "$d" ] || exit 0
 for name; do rm -f "$d/$name.json" || exit 1; done
-for name in plan taken paused freezing; do [ ! -e "$d/$name.json" ] || exit 0; done
-rm -f "$d"/*.new.* "$d/domain.xml" "$d/backup.xml" "$d/outcome" "$d/lock" && rm -f "$d/owner.json" && rmdir "$d"
+for name in plan paused freezing; do [ ! -e "$d/$name.json" ] || exit 0; done
+rm -f "$d"/*.new.* "$d/taken.json" "$d/backup.xml" "$d/outcome" "$d/lock" && rm -f "$d/owner.json" && rmdir "$d"
 `;

@@ -12,8 +12,8 @@ export const HOLD_OWNER = z.object({
 export const HELD_DISK = z.object({
   label: z.string(),
   target: z.string(),
-  /** Where the VM keeps it when nobody holds it; undefined where that is no path. */
-  path: z.string().optional(),
+  /** Where the VM keeps it when nobody holds it. */
+  path: z.string(),
   format: z.string(),
   sizeBytes: z.number(),
 });

@@ -12,6 +12,8 @@ export interface PointInTime {
   readonly takeSaid: string;
   /** From before the freeze was asked for until after its end was answered. */
   readonly frozenMs: number;
+  /** By the host's clock. */
+  readonly at: string;
 }
 
 /** For how long a thaw is tried again within the script; after that it is somebody else's to try. */
@@ -50,6 +52,7 @@ export async function takePointInTime(
     takeSaid: said('take')
       .replace(/^Thawed \d+ filesystem.*$/m, '')
       .trim(),
+    at: new Date(Number(said('from')) / 1e6).toISOString(),
     frozenMs: Math.ceil((Number(said('until')) - Number(said('from'))) / 1e6),
   };
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { posix } from 'node:path';
 import { EverthawError } from '../../domain/errors.js';
-import type { DomainDisk } from './domain.js';
+import { isBackedUp, refusalOf } from './diskRefusal.js';
 import { isHoldPath } from './holdDirectory.js';
 import type { HeldDisk, SnapshotPlan } from './holdRecords.js';
 import type { Libvirt } from './libvirt.js';
@@ -40,23 +41,17 @@ async function heldDisks({ virsh }: Libvirt, { uuid, domain }: VmLook): Promise<
   const stats = await virsh.run(`read the sizes of the disks of VM "${domain.name}"`, [
     ...['domstats', uuid, '--block', '--raw'],
   ]);
-  return domain.disks.filter(isHeld).map(({ target, label, path, format }) => {
-    refuseHeldAlready(domain.name, target, path);
-    return {
-      ...{ label, target, format, sizeBytes: sizeOf(stats, target) },
-      ...(path === undefined ? {} : { path }),
-    };
-  });
-}
-
-/** The same disks that the VM's description offers: whatever holds data of this VM alone. */
-function isHeld({ device, readOnly, shareable, transient, sourceType }: DomainDisk): boolean {
-  return device === 'disk' && !readOnly && !shareable && !transient && sourceType !== 'vhostuser';
+  return domain.disks
+    .filter((disk) => isBackedUp(disk) && refusalOf(disk) === undefined)
+    .map(({ target, label, path = '', format }) => {
+      refuseHeldAlready(domain.name, target, path);
+      return { label, target, path, format, sizeBytes: sizeOf(stats, target) };
+    });
 }
 
 /** With an overlay of ours below, its file would be taken for the disk, and removed with the other hold. */
-function refuseHeldAlready(name: string, target: string, path: string | undefined): void {
-  if (path === undefined || !isHoldPath(path.slice(0, path.lastIndexOf('/')))) return;
+function refuseHeldAlready(name: string, target: string, path: string): void {
+  if (!isHoldPath(posix.dirname(path))) return;
   throw new EverthawError({
     code: 'ResourceBusy',
     what: `take a point in time of VM "${name}"`,

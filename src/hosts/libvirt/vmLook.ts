@@ -1,7 +1,8 @@
 import { EverthawError } from '../../domain/errors.js';
 import type { Domain } from './domain.js';
-import { diskElements, readDomain } from './domainXml.js';
+import { diskElements, parseDomain, readDomain } from './domainXml.js';
 import type { Virsh } from './virsh.js';
+import { virshBatch } from './virshBatch.js';
 import { parseTree, type XmlElement } from './xmlTree.js';
 
 /** A VM at one moment, as much as letting go of it needs to know. */
@@ -18,6 +19,8 @@ export interface VmLook {
   readonly reason: string;
   /** Changes with every start; undefined while there is no process of it. */
   readonly domainId: string | undefined;
+  /** Its memory lies in a file, and the disks that go with it are named there. */
+  readonly hasSavedMemory: boolean;
   /** The job that works on the whole VM, as libvirt names it. */
   readonly job: string | undefined;
   /** Disks that a block job works on. */
@@ -34,27 +37,31 @@ export interface BlockJob {
 
 /** @throws EverthawError VmNotFound */
 export async function lookAt(virsh: Virsh, uuid: string): Promise<VmLook> {
-  const printed = await virsh.run(`look at VM ${uuid}`, [
-    // One connection for all; what fails of a VM that is off leaves its place empty.
-    `echo ${JOB}; domjobinfo ${uuid}; echo ${STATE}; domstate ${uuid} --reason; domid ${uuid}; echo ${LIVE}; dumpxml ${uuid}; echo ${NEXT}; dumpxml ${uuid} --inactive --security-info`,
+  // virsh would take a number for another VM's id.
+  if (!/^[0-9a-f-]{36}$/i.test(uuid)) throw vmNotFound(uuid);
+  const [info, state, domainId, job, live, next] = await virshBatch(virsh, `look at VM ${uuid}`, [
+    ['dominfo', uuid],
+    ['domstate', uuid, '--reason'],
+    ['domid', uuid],
+    ['domjobinfo', uuid],
+    ['dumpxml', uuid],
+    ['dumpxml', uuid, '--inactive'],
   ]);
-  const part = (from: string, to?: string): string =>
-    printed.slice(printed.indexOf(from) + from.length, to === undefined ? undefined : printed.indexOf(to));
-  const [state = '', domainId = '-'] = part(STATE, LIVE)
-    .trim()
-    .split(/\s*\n\s*/);
-  const told = /^(.*?)(?: \((.*)\))?$/.exec(state);
-  const live = parseTree(part(LIVE, NEXT).trim(), 'domain');
+  if (live === undefined) throw vmNotFound(uuid);
+  const told = /^(.*?)(?: \((.*)\))?$/.exec(state?.trim() ?? '');
+  const tree = parseTree(live.trim(), 'domain');
+  const id = domainId?.trim() ?? '-';
   return {
     uuid,
-    domain: readDomain(live),
-    definition: readDomain(parseTree(part(NEXT).trim(), 'domain')),
-    state: told?.[1] ?? state,
+    domain: readDomain(tree),
+    definition: next === undefined ? readDomain(tree) : parseDomain(next.trim()),
+    state: told?.[1] ?? '',
     reason: told?.[2] ?? '',
-    domainId: domainId === '-' ? undefined : domainId,
-    job: jobOf(part(JOB, STATE)),
-    blockJobs: diskElements(live).flatMap(blockJobOf),
-    processUser: processUserOf(live),
+    domainId: id === '-' ? undefined : id,
+    hasSavedMemory: /^Managed save: +yes$/m.test(info ?? ''),
+    job: jobOf(job ?? ''),
+    blockJobs: diskElements(tree).flatMap(blockJobOf),
+    processUser: processUserOf(tree),
   };
 }
 
@@ -75,10 +82,14 @@ export function refuseBusy(what: string, look: VmLook): void {
   });
 }
 
-const JOB = 'everthaw-job';
-const STATE = 'everthaw-state';
-const LIVE = 'everthaw-live';
-const NEXT = 'everthaw-next';
+function vmNotFound(id: string): EverthawError {
+  return new EverthawError({
+    code: 'VmNotFound',
+    what: `look at VM ${id}`,
+    why: 'libvirt knows none of that id',
+    hint: 'see what there is with everthaw vms',
+  });
+}
 
 function jobOf(info: string): string | undefined {
   const field = (name: string): string => new RegExp(`^${name}:\\s*(.*?)\\s*$`, 'm').exec(info)?.[1] ?? '';

@@ -1,0 +1,71 @@
+import { EverthawError, isErrorWithCode } from '../../domain/errors.js';
+import { letGoFreeze } from './freeze.js';
+import { readHold, removeRecords } from './holdDirectory.js';
+import { removeFiles } from './holdFiles.js';
+import type { Hold, SnapshotPlan } from './holdRecords.js';
+import { hostNow } from './hostClock.js';
+import { endReaders } from './imageReader.js';
+import type { Libvirt } from './libvirt.js';
+import { commitOverlays } from './overlayRelease.js';
+import { awaitPointInTime } from './pointInTime.js';
+import { endBackup } from './pullBackup.js';
+import { lookAt, type VmLook } from './vmLook.js';
+
+/**
+ * Lets go of a point in time and of a freeze, whatever step its taking or an earlier release was cut off at: each step looks at what
+ * is there, and the records are removed when all of it is gone. A paused application stays owed.
+ */
+export async function releaseHold(libvirt: Libvirt, vmUuid: string, path: string): Promise<void> {
+  const { virsh } = libvirt;
+  if ((await readHold(virsh, path)) === undefined) return;
+  // Whoever takes it may have died, while the shell that it started goes on.
+  await awaitPointInTime(libvirt, path);
+  const hold = await readHold(virsh, path);
+  if (hold === undefined) return;
+  refuseForeign(hold, vmUuid);
+  const look = await lookIfThere(libvirt, vmUuid);
+  const { freezing, plan } = hold;
+  if (freezing !== undefined) await letGoFreeze(libvirt, { ...hold, freezing }, look, await hostNow(virsh));
+  if (plan !== undefined) await releasePlan(libvirt, path, plan, look);
+  await removeRecords(virsh, path, ['taken', 'plan']);
+}
+
+async function releasePlan(
+  libvirt: Libvirt,
+  path: string,
+  plan: SnapshotPlan,
+  look: VmLook | undefined,
+): Promise<void> {
+  await endReaders(libvirt, path, plan);
+  if (plan.mode === 'overlay') await commitOverlays(libvirt, path, plan);
+  else if (look?.domainId !== undefined) await endBackup(libvirt, path, look);
+  await removeFiles(libvirt, path, plan);
+  if (look !== undefined) await resumeAfterWantOfRoom(libvirt, look);
+}
+
+/** A VM that could not write stands still; what filled the room is gone now. */
+async function resumeAfterWantOfRoom({ virsh }: Libvirt, { uuid, domain }: VmLook): Promise<void> {
+  const { state, reason } = await lookAt(virsh, uuid);
+  if (state !== 'paused' || reason !== 'I/O error') return;
+  await virsh.run(`let VM "${domain.name}" go on, which stood still for want of room`, ['resume', uuid]);
+}
+
+async function lookIfThere({ virsh }: Libvirt, uuid: string): Promise<VmLook | undefined> {
+  try {
+    return await lookAt(virsh, uuid);
+  } catch (error) {
+    if (isErrorWithCode(error, 'VmNotFound')) return undefined;
+    throw error;
+  }
+}
+
+/** A copied directory carries its record along. */
+function refuseForeign({ path, owner }: Hold, vmUuid: string): void {
+  if (owner?.vmUuid === vmUuid && path.includes(`/.everthaw-${vmUuid}-`)) return;
+  throw new EverthawError({
+    code: 'SnapshotForeign',
+    what: `release ${path}`,
+    why: `it is held of VM ${owner?.vmUuid ?? 'unknown'}, not of ${vmUuid}`,
+    hint: 'name the VM that it belongs to',
+  });
+}
