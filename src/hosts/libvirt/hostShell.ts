@@ -35,8 +35,19 @@ export interface HostShell {
   run(program: string, args: readonly string[], options?: CommandOptions): Promise<CommandResult>;
   /** A program on the host, to be started by somebody who moves its bytes. */
   command(program: string, args: readonly string[], what: string, stdin?: string): SourceProgram;
+  /** A program that copies a file of this proxy into a file of the host's, below a directory that is no link. */
+  upload(file: string, to: UploadTarget, what: string): SourceProgram;
   forward(socket: string): Promise<ForwardedSocket>;
 }
+
+export interface UploadTarget {
+  readonly directory: string;
+  readonly name: string;
+}
+
+/** What was restored is for the host alone to read. `$1` is the directory, which was resolved before: a link may be a trap. */
+const INTO_DIRECTORY =
+  'test "$(realpath -e -- "$1")" = "$1" || { echo "$1 is not where it was" >&2; exit 1; }; umask 077; ';
 
 /** What nobody waits longer for: a host that hangs is as one that does not answer. */
 const PATIENCE_MS = 60_000;
@@ -50,6 +61,15 @@ export const localShell: HostShell = {
     args,
     what,
     ...(stdin === undefined ? {} : { stdin }),
+  }),
+  upload: (file, { directory, name }, what) => ({
+    program: 'sh',
+    // It has the file open itself, by which its progress is seen.
+    args: [
+      ...['-c', `${INTO_DIRECTORY} exec cp --sparse=always --reflink=auto -- "$2" "$1/$3"`],
+      ...['everthaw', directory, file, name],
+    ],
+    what,
   }),
   forward: (socket) => Promise.resolve({ socket, close: () => Promise.resolve() }),
 };
@@ -79,6 +99,12 @@ export function sshShell(destination: string, port: number | undefined): HostShe
       args: remote(program, args),
       what,
       ...(stdin === undefined ? {} : { stdin }),
+    }),
+    upload: (file, { directory, name }, what) => ({
+      program: 'ssh',
+      args: remote('sh', ['-c', `${INTO_DIRECTORY} exec cat > "$1/$2"`, 'everthaw', directory, name]),
+      stdinFile: file,
+      what,
     }),
     forward: (socket) => tunnel(destination, options, socket),
   };
