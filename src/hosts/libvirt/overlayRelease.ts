@@ -131,7 +131,8 @@ async function nameBase(
     for (const { target } of definition.disks.filter(({ path }) => path === overlay))
       setDiskImage(domain, target, disk);
   });
-  await virsh.run(what, ['define', '/dev/stdin'], { stdin: edited });
+  // Through a pipe: what we are given as standard input may be a socket, which cannot be opened by a name.
+  await virsh.script(what, 'cat | v define /dev/stdin', [], { stdin: edited });
 }
 
 /** An overlay below somebody's snapshot of a VM that is off: libvirt cannot commit that, and nobody may remove it. */

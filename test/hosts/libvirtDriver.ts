@@ -1,0 +1,141 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { EverthawError } from '../../src/domain/errors.js';
+import type { SnapshotRequest, SnapshotTaken } from '../../src/hosts/host.js';
+import type { HostShell } from '../../src/hosts/libvirt/hostShell.js';
+import type { Libvirt } from '../../src/hosts/libvirt/libvirt.js';
+import { LibvirtGuest } from '../../src/hosts/libvirt/libvirtGuest.js';
+import { accessOf } from '../../src/hosts/libvirt/libvirtUri.js';
+import { LIBVIRT_SETTINGS, type LibvirtSettings } from '../../src/hosts/libvirt/settings.js';
+import { openExport } from '../../src/hosts/libvirt/snapshotExport.js';
+import { commitSnapshot, listSnapshots, takeSnapshot } from '../../src/hosts/libvirt/snapshots.js';
+import { Virsh } from '../../src/hosts/libvirt/virsh.js';
+import type { LabGuest } from '../lab/guest.js';
+import type { LabLibvirt } from '../lab/libvirt.js';
+import { recordsOn } from '../lab/records.js';
+import { run } from '../lab/run.js';
+
+export const NEVER: AbortSignal = new AbortController().signal;
+
+let runs = 0;
+
+/** An id as Temporal gives them. */
+export function newRunId(): string {
+  return `01890000-0000-7000-8000-${String(++runs).padStart(12, '0')}`;
+}
+
+/** The driver on a lab's libvirt, as a process that knows nothing of an earlier one has it. */
+export function driverOn(
+  lab: LabLibvirt,
+  settings: Partial<LibvirtSettings> = {},
+  shell?: HostShell,
+): Libvirt {
+  const access = accessOf(lab.uri);
+  return {
+    virsh: new Virsh(shell ?? access.shell, access.uri),
+    settings: LIBVIRT_SETTINGS.parse(settings),
+  };
+}
+
+export async function take(
+  driver: Libvirt,
+  guest: LabGuest,
+  request: Partial<SnapshotRequest> = {},
+): Promise<SnapshotTaken> {
+  const whole = { name: 'test', description: 'of a test', runId: newRunId(), quiesce: true, ...request };
+  try {
+    return await takeSnapshot(driver, guest.uuid, whole, NEVER);
+  } finally {
+    await noteSockets(guest);
+  }
+}
+
+/** Sockets may lie elsewhere, where only the hold's record tells: noted while it is there, for {@link traces}. */
+async function noteSockets(guest: LabGuest): Promise<void> {
+  for (const hold of await holdsBeside(guest)) {
+    const plan = await readFile(join(hold, 'plan.json'), 'utf8').catch(() => '{}');
+    const { socketDirectory } = JSON.parse(plan) as { readonly socketDirectory?: string };
+    if (socketDirectory !== undefined) socketDirectories.add(socketDirectory);
+  }
+}
+
+const socketDirectories = new Set<string>();
+
+async function holdsBeside(guest: LabGuest): Promise<readonly string[]> {
+  const directory = dirname(guest.diskPaths[0] ?? '');
+  return (await readdir(directory))
+    .filter((name) => name.startsWith('.everthaw-'))
+    .map((name) => join(directory, name));
+}
+
+/** Records on each disk of a point in time, read as a backup reads it. */
+export async function recordsOf(
+  driver: Libvirt,
+  guest: LabGuest,
+  { snapshot }: SnapshotTaken,
+  options?: { readonly replay?: boolean },
+): Promise<readonly number[]> {
+  const counts: number[] = [];
+  for (const [index, label] of ['virtio0:0', 'virtio0:1'].entries()) {
+    const { socket, exportName, close } = await openExport(driver, snapshot.id, {
+      ...{ label, path: '', capacityBytes: 0 },
+    });
+    const copy = join(guest.directory, `copy-${index}`);
+    await run('qemu-img', [
+      ...['convert', '-f', 'raw', '-O', 'raw', `nbd+unix:///${exportName}?socket=${socket}`, copy],
+    ]);
+    await close();
+    counts.push(await recordsOn(copy, options));
+    await rm(copy);
+  }
+  return counts;
+}
+
+/** What a worker's successor does: thaws, resumes and removes whatever is found. */
+export async function releaseAll(driver: Libvirt, vm: LabGuest): Promise<void> {
+  await noteSockets(vm);
+  const guest = new LibvirtGuest(driver);
+  for (const { kind, vmUuid, description } of await guest.debts()) {
+    if (vmUuid !== vm.uuid) continue;
+    if (kind === 'freeze') await guest.thaw(vmUuid, description);
+    else await guest.resumeApplication(vmUuid, description);
+  }
+  for (const { id } of await listSnapshots(driver, vm.uuid)) await commitSnapshot(driver, vm.uuid, id);
+}
+
+/** Everything of ours that is there of a guest, and every way in which it is not as it was, seen without our driver. */
+export async function traces(guest: LabGuest): Promise<readonly string[]> {
+  const { libvirt, name } = guest;
+  const found: string[] = [];
+  const state = await guest.virshState();
+  if (!['running', 'shut off'].includes(state)) found.push(`it is ${state}`);
+  if (state === 'running') {
+    if (/Operation/.test(await libvirt.virsh('domjobinfo', name))) found.push('a job works on it');
+    if (await guest.isFrozenByAgent()) found.push('its agent holds it frozen');
+    if (await guest.isFrozen()) found.push('it is frozen');
+  }
+  for (const flag of [[], ['--inactive']]) {
+    const used = await libvirt.virsh('domblklist', name, ...flag);
+    if (used.includes('.everthaw-')) found.push(`it uses an overlay: ${used}`);
+  }
+  for (const directory of socketDirectories) if (existsSync(directory)) found.push(directory);
+  return [...found, ...(await holdsBeside(guest))];
+}
+
+/** A shell of somebody who dies after so many commands: from then on nothing of his reaches the host. */
+export function mortalShell(shell: HostShell, commands: number): HostShell & { readonly isDead: boolean } {
+  let left = commands;
+  return {
+    ...shell,
+    get isDead() {
+      return left < 0;
+    },
+    run(program, args, options) {
+      if (--left >= 0) return shell.run(program, args, options);
+      return Promise.reject(
+        new EverthawError({ code: 'UnexpectedError', what: 'live', why: 'it was killed', hint: '-' }),
+      );
+    },
+  };
+}
