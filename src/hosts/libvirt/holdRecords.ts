@@ -14,6 +14,7 @@ export const HELD_DISK = z.object({
   target: z.string(),
   /** Where the VM keeps it when nobody holds it. */
   path: z.string(),
+  isDevice: z.boolean(),
   format: z.string(),
   sizeBytes: z.number(),
 });

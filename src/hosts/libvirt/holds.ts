@@ -1,9 +1,8 @@
-import { isErrorWithCode } from '../../domain/errors.js';
 import { readHolds } from './holdDirectory.js';
 import type { Hold } from './holdRecords.js';
 import { allRoots, rootsOf } from './holdRoots.js';
 import type { Libvirt } from './libvirt.js';
-import { lookAt } from './vmLook.js';
+import { lookIfThere } from './vmLook.js';
 
 /** What any run holds of a VM. */
 export async function holdsOf(libvirt: Libvirt, instanceUuid: string): Promise<readonly Hold[]> {
@@ -13,10 +12,6 @@ export async function holdsOf(libvirt: Libvirt, instanceUuid: string): Promise<r
 
 /** A VM that is not defined any more may have left files all the same, beside those of another. */
 async function rootsOfVm(libvirt: Libvirt, instanceUuid: string): Promise<readonly string[]> {
-  try {
-    return rootsOf(libvirt, await lookAt(libvirt.virsh, instanceUuid));
-  } catch (error) {
-    if (isErrorWithCode(error, 'VmNotFound')) return allRoots(libvirt);
-    throw error;
-  }
+  const look = await lookIfThere(libvirt.virsh, instanceUuid);
+  return look === undefined ? allRoots(libvirt) : rootsOf(libvirt, look);
 }

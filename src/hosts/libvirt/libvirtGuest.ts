@@ -113,7 +113,7 @@ function scriptFailed({ domain }: VmLook, path: string, { exitCode, output }: Sc
   return new EverthawError({
     code: 'QuiesceFailed',
     what: `run ${path} in VM "${domain.name}"`,
-    why: `it ended with exit code ${exitCode}${said}`,
+    why: `it ended with ${exitCode}${said}`,
     hint: 'mend the script, or allow a crash-consistent backup with --quiesce preferred',
   });
 }

@@ -3,7 +3,7 @@ import { EverthawError, isErrorWithCode } from '../../domain/errors.js';
 import type { SnapshotPlan } from './holdRecords.js';
 import type { Libvirt } from './libvirt.js';
 import { virshWord } from './virsh.js';
-import type { VmLook } from './vmLook.js';
+import { lookAt, type VmLook } from './vmLook.js';
 import { formatTree, parseTree, XmlElement } from './xmlTree.js';
 
 /*
@@ -47,9 +47,13 @@ export async function endBackup({ virsh }: Libvirt, hold: string, { uuid, domain
   const deadline = Date.now() + END_MS;
   for (let pauseMs = 10, isAsked = false; ; pauseMs = Math.min(pauseMs * 2, 500)) {
     const job = await jobXml(what);
-    if (job === undefined || !isOf(hold, job)) return;
-    if (!isAsked) await abort(what);
-    isAsked = true;
+    // libvirt knows of a job a moment before it can describe it.
+    const isBeginning = job === undefined && (await lookAt(virsh, uuid)).job === 'Backup';
+    if (!isBeginning && (job === undefined || !isOf(hold, job))) return;
+    if (!isBeginning && !isAsked) {
+      await abort(what);
+      isAsked = true;
+    }
     if (Date.now() > deadline) {
       throw new EverthawError({
         code: 'ResourceBusy',

@@ -1,4 +1,4 @@
-import { EverthawError, isErrorWithCode } from '../../domain/errors.js';
+import { EverthawError } from '../../domain/errors.js';
 import { letGoFreeze } from './freeze.js';
 import { readHold, removeRecords } from './holdDirectory.js';
 import { removeFiles } from './holdFiles.js';
@@ -9,7 +9,7 @@ import type { Libvirt } from './libvirt.js';
 import { commitOverlays } from './overlayRelease.js';
 import { awaitPointInTime } from './pointInTime.js';
 import { endBackup } from './pullBackup.js';
-import { lookAt, type VmLook } from './vmLook.js';
+import { lookAt, lookIfThere, type VmLook } from './vmLook.js';
 
 /**
  * Lets go of a point in time and of a freeze, whatever step its taking or an earlier release was cut off at: each step looks at what
@@ -23,21 +23,22 @@ export async function releaseHold(libvirt: Libvirt, vmUuid: string, path: string
   const hold = await readHold(virsh, path);
   if (hold === undefined) return;
   refuseForeign(hold, vmUuid);
-  const look = await lookIfThere(libvirt, vmUuid);
+  const look = await lookIfThere(virsh, vmUuid);
   const { freezing, plan } = hold;
   if (freezing !== undefined) await letGoFreeze(libvirt, { ...hold, freezing }, look, await hostNow(virsh));
-  if (plan !== undefined) await releasePlan(libvirt, path, plan, look);
+  if (plan !== undefined) await releasePlan(libvirt, vmUuid, path, plan, look);
   await removeRecords(virsh, path, ['taken', 'plan']);
 }
 
 async function releasePlan(
   libvirt: Libvirt,
+  vmUuid: string,
   path: string,
   plan: SnapshotPlan,
   look: VmLook | undefined,
 ): Promise<void> {
   await endReaders(libvirt, path, plan);
-  if (plan.mode === 'overlay') await commitOverlays(libvirt, path, plan);
+  if (plan.mode === 'overlay') await commitOverlays(libvirt, vmUuid, path, plan);
   else if (look?.domainId !== undefined) await endBackup(libvirt, path, look);
   await removeFiles(libvirt, path, plan);
   if (look !== undefined) await resumeAfterWantOfRoom(libvirt, look);
@@ -48,15 +49,6 @@ async function resumeAfterWantOfRoom({ virsh }: Libvirt, { uuid, domain }: VmLoo
   const { state, reason } = await lookAt(virsh, uuid);
   if (state !== 'paused' || reason !== 'I/O error') return;
   await virsh.run(`let VM "${domain.name}" go on, which stood still for want of room`, ['resume', uuid]);
-}
-
-async function lookIfThere({ virsh }: Libvirt, uuid: string): Promise<VmLook | undefined> {
-  try {
-    return await lookAt(virsh, uuid);
-  } catch (error) {
-    if (isErrorWithCode(error, 'VmNotFound')) return undefined;
-    throw error;
-  }
 }
 
 /** A copied directory carries its record along. */

@@ -43,9 +43,12 @@ async function heldDisks({ virsh }: Libvirt, { uuid, domain }: VmLook): Promise<
   ]);
   return domain.disks
     .filter((disk) => isBackedUp(disk) && refusalOf(disk) === undefined)
-    .map(({ target, label, path = '', format }) => {
+    .map(({ target, label, path = '', format, sourceType }) => {
       refuseHeldAlready(domain.name, target, path);
-      return { label, target, path, format, sizeBytes: sizeOf(stats, target) };
+      return {
+        ...{ label, target, path, isDevice: sourceType === 'block', format },
+        sizeBytes: sizeOf(stats, target),
+      };
     });
 }
 

@@ -16,7 +16,7 @@ import { beginBackup } from './pullBackup.js';
 import { releaseHold } from './releaseHold.js';
 import { planSnapshot } from './snapshotPlan.js';
 import { virshFault } from './virsh.js';
-import { lookAt, refuseBusy, type VmLook } from './vmLook.js';
+import { lookAt, refuseOtherJobs, type VmLook } from './vmLook.js';
 
 /** Takes a point in time of all disks, by a backup job or by overlays. What an earlier attempt of the run left is let go first. */
 export async function takeSnapshot(
@@ -33,7 +33,7 @@ export async function takeSnapshot(
 
   const look = await lookAt(virsh, instanceUuid);
   const what = `take snapshot "${request.name}" of VM "${look.domain.name}"`;
-  refuseBusy(what, look);
+  refuseOtherJobs(what, look);
   refuseSaved(what, look);
   const now = await hostNow(virsh);
   const plan = await planSnapshot(libvirt, path, request.name, look, now);

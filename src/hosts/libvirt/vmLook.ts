@@ -1,4 +1,4 @@
-import { EverthawError } from '../../domain/errors.js';
+import { EverthawError, isErrorWithCode } from '../../domain/errors.js';
 import type { Domain } from './domain.js';
 import { diskElements, parseDomain, readDomain } from './domainXml.js';
 import type { Virsh } from './virsh.js';
@@ -65,19 +65,27 @@ export async function lookAt(virsh: Virsh, uuid: string): Promise<VmLook> {
   };
 }
 
+/** Undefined where it is not defined any more and does not run. */
+export async function lookIfThere(virsh: Virsh, uuid: string): Promise<VmLook | undefined> {
+  try {
+    return await lookAt(virsh, uuid);
+  } catch (error) {
+    if (isErrorWithCode(error, 'VmNotFound')) return undefined;
+    throw error;
+  }
+}
+
 /** Refuses to begin something while something else works on the VM: libvirt would hang for half a minute, then fail. */
-export function refuseBusy(what: string, look: VmLook): void {
-  const [blockJob] = look.blockJobs;
-  if (look.job === undefined && blockJob === undefined) return;
-  const why =
-    look.job === undefined
-      ? `a block job (${blockJob?.kind ?? ''}) works on its disk ${blockJob?.target ?? ''}`
-      : `a job of somebody else works on it (${look.job})`;
+export function refuseOtherJobs(what: string, { domain, job, blockJobs: [blockJob] }: VmLook): void {
+  if (job === undefined && blockJob === undefined) return;
   throw new EverthawError({
     code: 'ResourceBusy',
     what,
-    why,
-    hint: `let it end, or end it: virsh domjobinfo ${look.domain.name}, virsh backup-dumpxml ${look.domain.name}`,
+    why:
+      blockJob === undefined
+        ? `somebody else’s job works on it (${job ?? ''})`
+        : `a block job (${blockJob.kind}) works on its disk ${blockJob.target}`,
+    hint: `let it end, or end it: virsh domjobinfo ${domain.name}, virsh domjobabort ${domain.name}`,
     retry: 'again',
   });
 }
