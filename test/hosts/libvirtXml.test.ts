@@ -16,6 +16,7 @@ import {
 import { isBackedUp, refusalOf } from '../../src/hosts/libvirt/diskRefusal.js';
 import { parseDomain } from '../../src/hosts/libvirt/domainXml.js';
 import { eraseNotes, writeRestored } from '../../src/hosts/libvirt/metadata.js';
+import { unkeptParts } from '../../src/hosts/libvirt/unkeptParts.js';
 import { formatTree, parseTree, type XmlElement } from '../../src/hosts/libvirt/xmlTree.js';
 import { HARD_NAMES, MANY_DISKS, UEFI } from './libvirtSamples.js';
 
@@ -71,6 +72,12 @@ describe('reading a domain', () => {
       ['vdg', expect.stringContaining('encrypts')],
     ]);
     expect(refusals.map(([target]) => target)).not.toContain('vdh');
+  });
+
+  it('tells what of a VM is in no backup', () => {
+    const configurationOf = (xml: string) => ({ name: 'vm', configuration: { xml, disks: [] } });
+    expect(unkeptParts(configurationOf(UEFI))).toEqual([expect.stringContaining('TPM')]);
+    expect(unkeptParts(configurationOf(MANY_DISKS))).toEqual([]);
   });
 
   it('reads names with quotes, line ends and other scripts as they are', () => {
