@@ -16,7 +16,7 @@ import type { Virsh } from './virsh.js';
  * Removes a VM. Of its disks only those go that lie in the directory that we made for this VM alone, and that no other VM names: a
  * file elsewhere may be somebody's template, and cannot be brought back.
  *
- * @returns the images that were left where they are
+ * @returns what is worth telling: images that were left where they are
  * @throws EverthawError VmInUse where it is not off
  */
 export async function destroyVm(virsh: Virsh, moref: string): Promise<readonly string[]> {
@@ -41,7 +41,12 @@ export async function destroyVm(virsh: Virsh, moref: string): Promise<readonly s
     withMetadata: true,
   });
   if (directory !== undefined) await removeDirectory(virsh.shell, directory);
-  return images.filter((path) => !removed.includes(path));
+  return images
+    .filter((path) => !removed.includes(path))
+    .map(
+      (path) =>
+        `${path} of the removed VM "${domain.name}" was left where it is: remove it if it is of no use`,
+    );
 }
 
 /** Which of the images others' images may lie above; all of them where that cannot be seen. */

@@ -34,6 +34,7 @@ import {
   snapshotAbsence,
   takeSnapshot,
 } from './snapshots.js';
+import { unkeptParts } from './unkeptParts.js';
 import { Virsh } from './virsh.js';
 import { downloadVmFile, listVmFiles } from './vmFiles.js';
 
@@ -111,8 +112,8 @@ export class LibvirtHost implements Host {
     return Promise.resolve(undefined);
   }
 
-  checkVm(vm: VmDescription): Promise<readonly string[]> {
-    return checkVm(this.#libvirt, vm);
+  async checkVm(vm: VmDescription): Promise<readonly string[]> {
+    return [...(await checkVm(this.#libvirt, vm)), ...unkeptParts(vm)];
   }
 
   watchVm(instanceUuid: string, snapshotId: string): Promise<void> {
