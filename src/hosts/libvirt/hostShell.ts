@@ -50,7 +50,7 @@ const INTO_DIRECTORY =
   'test "$(realpath -e -- "$1")" = "$1" || { echo "$1 is not where it was" >&2; exit 1; }; umask 077; ';
 
 /** What nobody waits longer for: a host that hangs is as one that does not answer. */
-const PATIENCE_MS = 60_000;
+export const PATIENCE_MS = 60_000;
 const OUTPUT_BYTES = 64 * 1024 * 1024;
 
 export const localShell: HostShell = {

@@ -61,9 +61,8 @@ export class LibvirtHost implements Host {
     return hostNow(this.#libvirt.virsh);
   }
 
-  /** There is no session: each command is one of its own. */
   logout(): Promise<void> {
-    return Promise.resolve();
+    return this.#libvirt.virsh.close();
   }
 
   findVms(spec: VmSpec): Promise<readonly VmSummary[]> {
