@@ -326,11 +326,11 @@ describe('restoring to libvirt', () => {
     await powerOn(virsh, uuid);
     expect(await findVms(virsh, { kind: 'uuid', value: uuid })).toMatchObject([{ powerState: 'on' }]);
     for (const refused of [
-      destroyVm(virsh, uuid),
-      renameVm(virsh, uuid, 'other'),
-      setIdentity(virsh, uuid, randomUUID()),
+      () => destroyVm(virsh, uuid),
+      () => renameVm(virsh, uuid, 'other'),
+      () => setIdentity(virsh, uuid, randomUUID()),
     ])
-      await expect(refused).rejects.toMatchObject({ code: 'VmInUse' });
+      await expect(refused()).rejects.toMatchObject({ code: 'VmInUse' });
     await virsh.run('save', ['managedsave', uuid]);
     expect(await findVms(virsh, { kind: 'uuid', value: uuid })).toMatchObject([{ powerState: 'suspended' }]);
     await virsh.run('remove', ['undefine', uuid, '--managed-save']);

@@ -119,9 +119,9 @@ async function runHere(
   const child = spawnTethered(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   const kill = (): void => void child.kill('SIGKILL');
   signal?.addEventListener('abort', kill, { once: true });
-  let isLate = false;
+  const patience = { isOver: false };
   const timer = setTimeout(() => {
-    isLate = true;
+    patience.isOver = true;
     kill();
   }, timeoutMs);
   let stdout = '';
@@ -136,7 +136,7 @@ async function runHere(
     child.stdin?.on('error', () => undefined).end(stdin);
     const exit = await exitOf(child);
     signal?.throwIfAborted();
-    if (isLate) {
+    if (patience.isOver) {
       throw new EverthawError({
         code: 'HostUnreachable',
         what: `run ${program} ${args[0] ?? ''}`,
@@ -166,10 +166,10 @@ async function tunnel(
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );
   const tail = tailOf(child);
-  let hasEnded = false;
+  const process = { hasEnded: false };
   const ended = exitOf(child)
     .catch(() => 1)
-    .finally(() => (hasEnded = true));
+    .finally(() => (process.hasEnded = true));
   const close = async (): Promise<void> => {
     child.kill('SIGKILL');
     await ended;
@@ -177,14 +177,14 @@ async function tunnel(
   };
   await until(
     async () =>
-      hasEnded ||
+      process.hasEnded ||
       (await stat(local).then(
         () => true,
         () => false,
       )),
     AbortSignal.timeout(PATIENCE_MS),
   );
-  if (hasEnded) {
+  if (process.hasEnded) {
     await close();
     throw unreachable(destination, tail());
   }
