@@ -111,7 +111,7 @@ export async function traces(guest: LabGuest): Promise<readonly string[]> {
   const state = await guest.virshState();
   if (!['running', 'shut off'].includes(state)) found.push(`it is ${state}`);
   if (state === 'running') {
-    if (/Operation/.test(await libvirt.virsh('domjobinfo', name))) found.push('a job works on it');
+    if ((await libvirt.virsh('domjobinfo', name)).includes('Operation')) found.push('a job works on it');
     if (await guest.isFrozenByAgent()) found.push('its agent holds it frozen');
     if (await guest.isFrozen()) found.push('it is frozen');
   }
