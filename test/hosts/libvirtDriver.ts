@@ -78,14 +78,21 @@ export async function recordsOf(
 ): Promise<readonly number[]> {
   const counts: number[] = [];
   for (const [index, label] of ['virtio0:0', 'virtio0:1'].entries()) {
-    const { socket, exportName, close } = await openExport(driver, snapshot.id, {
-      ...{ label, path: '', capacityBytes: 0 },
-    });
+    const disk = { label, path: '', capacityBytes: 0 };
+    const opened = await openExport(driver, snapshot.id, disk);
     const copy = join(guest.directory, `copy-${index}`);
     await run('qemu-img', [
-      ...['convert', '-f', 'raw', '-O', 'raw', `nbd+unix:///${exportName}?socket=${socket}`, copy],
+      ...[
+        'convert',
+        '-f',
+        'raw',
+        '-O',
+        'raw',
+        `nbd+unix:///${opened.exportName}?socket=${opened.socket}`,
+        copy,
+      ],
     ]);
-    await close();
+    await opened.close();
     counts.push(await recordsOn(copy, options));
     await rm(copy);
   }
@@ -111,7 +118,7 @@ export async function traces(guest: LabGuest): Promise<readonly string[]> {
   const state = await guest.virshState();
   if (!['running', 'shut off'].includes(state)) found.push(`it is ${state}`);
   if (state === 'running') {
-    if (/Operation/.test(await libvirt.virsh('domjobinfo', name))) found.push('a job works on it');
+    if ((await libvirt.virsh('domjobinfo', name)).includes('Operation')) found.push('a job works on it');
     if (await guest.isFrozenByAgent()) found.push('its agent holds it frozen');
     if (await guest.isFrozen()) found.push('it is frozen');
   }
