@@ -6,7 +6,7 @@ import { EverthawError } from '../domain/errors.js';
 import { replacedName, restoringName } from '../domain/names.js';
 import { formatOwner, parseOwner } from '../domain/owner.js';
 import type { MadeVm, RestorePlace, RestorePlan, RestoreRequest, Step } from '../domain/runs.js';
-import type { Manifest } from '../domain/manifest.js';
+import type { Manifest, ManifestFile } from '../domain/manifest.js';
 import { runProgram } from '../disks/program.js';
 import type { SourceProgram } from '../disks/sourceProgram.js';
 import { runUpload } from '../disks/upload.js';
@@ -74,7 +74,10 @@ export function createImportVm(dependencies: Dependencies) {
   };
 }
 
-/** Uploads flat disks to a directory of the datastore that carries the run's name, its owner file first. */
+/** What a VM is made from; the rest of a backup is for people. */
+const UPLOADED_ROLES: readonly ManifestFile['role'][] = ['disk', 'descriptor', 'nvram'];
+
+/** Uploads disks to a directory of the datastore that carries the run's name, its owner file first. */
 export function createUploadDisks(dependencies: Dependencies) {
   return async function uploadDisks(input: UploadInput): Promise<{ readonly bytes: number }> {
     const { request, place, uploadDirectory, run, vm } = input;
@@ -89,7 +92,7 @@ export function createUploadDisks(dependencies: Dependencies) {
     });
     await host.makeDirectory(place, uploadDirectory);
     await uploadText(host, place, `${uploadDirectory}/${UPLOAD_OWNER_FILE}`, formatOwner(owner));
-    const files = manifest.files.filter(({ role }) => role === 'disk' || role === 'descriptor');
+    const files = manifest.files.filter(({ role }) => UPLOADED_ROLES.includes(role));
     const totalBytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     let bytes = 0;
     for (const file of files) {
@@ -141,8 +144,10 @@ export function createFinishRestore(dependencies: Dependencies) {
         await host.deletePath(plan.place, `${input.uploadDirectory}/${UPLOAD_OWNER_FILE}`);
       await host.unmarkVm(made.moref);
     }
-    for (const old of await host.findVms({ kind: 'name', value: aside })) await host.destroyVm(old.moref);
-    const warnings = await takeIdentity(host, made.moref, manifest, vm.instanceUuid);
+    const left: string[] = [];
+    for (const old of await host.findVms({ kind: 'name', value: aside }))
+      left.push(...(await host.destroyVm(old.moref)));
+    const warnings = [...left, ...(await takeIdentity(host, made.moref, manifest, vm.instanceUuid))];
     if (request.powerOn) await powerOn(host, made.moref);
     const [restored] = await host.findVms({ kind: 'moref', value: made.moref });
     return { instanceUuid: restored?.instanceUuid ?? '', warnings };

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
+import { open } from 'node:fs/promises';
 import { EverthawError } from '../domain/errors.js';
 import type { SourceProgram } from './sourceProgram.js';
 
@@ -38,7 +39,10 @@ export async function runProgram(
   signal?: AbortSignal,
   started?: (pid: number) => void,
 ): Promise<void> {
-  const child = spawnTethered(source.program, source.args, { stdio: ['pipe', 'ignore', 'pipe'] });
+  const input = source.stdinFile === undefined ? undefined : await open(source.stdinFile);
+  const child = spawnTethered(source.program, source.args, {
+    stdio: [input?.fd ?? 'pipe', 'ignore', 'pipe'],
+  });
   const tail = tailOf(child);
   const kill = (): void => void child.kill('SIGKILL');
   signal?.addEventListener('abort', kill, { once: true });
@@ -50,6 +54,7 @@ export async function runProgram(
     if (exit !== 0) throw programFailed(source, exit, tail());
   } finally {
     signal?.removeEventListener('abort', kill);
+    await input?.close();
   }
 }
 

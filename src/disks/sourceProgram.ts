@@ -6,6 +6,8 @@ export interface SourceProgram {
   readonly program: string;
   readonly args: readonly string[];
   readonly stdin?: string;
+  /** A file that it reads as its standard input, in place of a text. */
+  readonly stdinFile?: string;
   /** What it reads, for errors: `disk scsi0:0 of "vm37"`. */
   readonly what: string;
 }

@@ -3,7 +3,7 @@ import { restoredDirectoryName } from '../domain/names.js';
 import type { MadeVm, RestorePlan, RestoreRequest, RestoreResult, Step } from '../domain/runs.js';
 import type { Debts } from './debts.js';
 import { heldRun, type HeldRun } from './heldRun.js';
-import { movingOnProxy, onHost, onProxy } from './steps.js';
+import { movingOnHost, movingOnProxy, onProxy } from './steps.js';
 
 /**
  * Restores a VM from a restore point (F12), as a saga: it is made under another name, marked as half restored, and takes its
@@ -75,6 +75,11 @@ async function makeVm(
     uploadDirectory,
   });
   debts.owe({ kind: 'halfRestoredVm', run, vm, finalName: vm.name });
-  const { moref } = await onHost(vm.hostUuid).createVm({ ...step, request, place, uploadDirectory });
+  const { moref } = await movingOnHost(vm.hostUuid, vm.name).createVm({
+    ...step,
+    request,
+    place,
+    uploadDirectory,
+  });
   return { made: { moref, bytes }, uploadDirectory };
 }

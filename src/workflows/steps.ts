@@ -47,6 +47,16 @@ export function movingOnProxy(proxy: string, summary: string): Steps {
   });
 }
 
+/** The same on the host alone. */
+export function movingOnHost(hostUuid: string, summary: string): Steps {
+  return proxyActivities<Activities>({
+    ...COMMON,
+    taskQueue: hostQueue(hostUuid),
+    startToCloseTimeout: '30 days',
+    summary,
+  });
+}
+
 /** Clean-up: retried for ever, at growing intervals. */
 export function cleaningOn(queue: string, summary: string): Steps {
   return proxyActivities<Activities>({

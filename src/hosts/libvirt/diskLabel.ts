@@ -30,7 +30,7 @@ export function diskLabelOf(disk: XmlElement): DiskLabel {
 }
 
 function busOf(disk: XmlElement, target: string): string {
-  const given = disk.at('target')?.get('bus') ?? BUS_OF_PREFIX[/^[a-z]+(?=[a-z]$)/.exec(target)?.[0] ?? ''];
+  const given = disk.at('target')?.get('bus') ?? BUS_OF_PREFIX[/^(?:xvd|[a-z]d)/.exec(target)?.[0] ?? ''];
   const bus = given?.toLowerCase().replace(/[^a-z]/g, '') ?? '';
   return bus === '' ? 'disk' : bus;
 }

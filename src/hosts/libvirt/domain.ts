@@ -36,6 +36,8 @@ export interface Domain {
   readonly uuid: string;
   readonly disks: readonly DomainDisk[];
   readonly nvram: string | undefined;
+  /** Whether it has a TPM that the host emulates: its state is kept by the host, by the domain's uuid. */
+  readonly hasTpm: boolean;
   readonly hasAgentChannel: boolean;
   /** What was noted when it was restored, from its metadata. */
   readonly restored: Restored | undefined;

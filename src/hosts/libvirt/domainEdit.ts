@@ -49,13 +49,12 @@ export function emptyDrive(domain: XmlElement, target: string): void {
   }
 }
 
-/** Where the firmware keeps its variables; without a path libvirt chooses one, and fills it from its template. */
-export function setNvram(domain: XmlElement, path: string | undefined): void {
+/** Where the firmware keeps its variables, if it keeps any in a file. */
+export function setNvram(domain: XmlElement, path: string): void {
   const nvram = domain.at('os', 'nvram');
   if (nvram === undefined) return;
-  nvram.children.length = 0;
   nvram.unset('type');
-  if (path !== undefined) nvram.setText(path);
+  nvram.setText(path);
 }
 
 /** Gives every network card an address of its own, and lets libvirt name its other end. */

@@ -24,6 +24,7 @@ export function readDomain(domain: XmlElement): Domain {
     uuid,
     disks,
     nvram: nvramPath(domain),
+    hasTpm: domain.at('devices', 'tpm', 'backend')?.get('type') === 'emulator',
     hasAgentChannel:
       domain
         .at('devices')

@@ -53,6 +53,14 @@ export async function readDomains(virsh: Virsh, uuids: readonly string[]): Promi
   return read;
 }
 
+export async function readAllDomains(virsh: Virsh): Promise<readonly ReadDomain[]> {
+  const listed = await listDomains(virsh);
+  return readDomains(
+    virsh,
+    listed.map(({ uuid }) => uuid),
+  );
+}
+
 /** @throws EverthawError VmNotFound */
 export async function readDomain(virsh: Virsh, uuid: string): Promise<ReadDomain> {
   // virsh would take a number for another VM's id.

@@ -35,11 +35,22 @@ export interface HostShell {
   run(program: string, args: readonly string[], options?: CommandOptions): Promise<CommandResult>;
   /** A program on the host, to be started by somebody who moves its bytes. */
   command(program: string, args: readonly string[], what: string, stdin?: string): SourceProgram;
+  /** A program that copies a file of this proxy into a file of the host's, below a directory that is no link. */
+  upload(file: string, to: UploadTarget, what: string): SourceProgram;
   forward(socket: string): Promise<ForwardedSocket>;
 }
 
+export interface UploadTarget {
+  readonly directory: string;
+  readonly name: string;
+}
+
+/** What was restored is for the host alone to read. `$1` is the directory, which was resolved before: a link may be a trap. */
+const INTO_DIRECTORY =
+  'test "$(realpath -e -- "$1")" = "$1" || { echo "$1 is not where it was" >&2; exit 1; }; umask 077; ';
+
 /** What nobody waits longer for: a host that hangs is as one that does not answer. */
-const PATIENCE_MS = 60_000;
+export const PATIENCE_MS = 60_000;
 const OUTPUT_BYTES = 64 * 1024 * 1024;
 
 export const localShell: HostShell = {
@@ -50,6 +61,15 @@ export const localShell: HostShell = {
     args,
     what,
     ...(stdin === undefined ? {} : { stdin }),
+  }),
+  upload: (file, { directory, name }, what) => ({
+    program: 'sh',
+    // It has the file open itself, by which its progress is seen.
+    args: [
+      ...['-c', `${INTO_DIRECTORY} exec cp --sparse=always --reflink=auto -- "$2" "$1/$3"`],
+      ...['everthaw', directory, file, name],
+    ],
+    what,
   }),
   forward: (socket) => Promise.resolve({ socket, close: () => Promise.resolve() }),
 };
@@ -80,6 +100,12 @@ export function sshShell(destination: string, port: number | undefined): HostShe
       what,
       ...(stdin === undefined ? {} : { stdin }),
     }),
+    upload: (file, { directory, name }, what) => ({
+      program: 'ssh',
+      args: remote('sh', ['-c', `${INTO_DIRECTORY} exec cat > "$1/$2"`, 'everthaw', directory, name]),
+      stdinFile: file,
+      what,
+    }),
     forward: (socket) => tunnel(destination, options, socket),
   };
 }
@@ -93,9 +119,9 @@ async function runHere(
   const child = spawnTethered(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   const kill = (): void => void child.kill('SIGKILL');
   signal?.addEventListener('abort', kill, { once: true });
-  let isLate = false;
+  const patience = { isOver: false };
   const timer = setTimeout(() => {
-    isLate = true;
+    patience.isOver = true;
     kill();
   }, timeoutMs);
   let stdout = '';
@@ -110,7 +136,7 @@ async function runHere(
     child.stdin?.on('error', () => undefined).end(stdin);
     const exit = await exitOf(child);
     signal?.throwIfAborted();
-    if (isLate) {
+    if (patience.isOver) {
       throw new EverthawError({
         code: 'HostUnreachable',
         what: `run ${program} ${args[0] ?? ''}`,
@@ -140,10 +166,10 @@ async function tunnel(
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );
   const tail = tailOf(child);
-  let hasEnded = false;
+  const process = { hasEnded: false };
   const ended = exitOf(child)
     .catch(() => 1)
-    .finally(() => (hasEnded = true));
+    .finally(() => (process.hasEnded = true));
   const close = async (): Promise<void> => {
     child.kill('SIGKILL');
     await ended;
@@ -151,14 +177,14 @@ async function tunnel(
   };
   await until(
     async () =>
-      hasEnded ||
+      process.hasEnded ||
       (await stat(local).then(
         () => true,
         () => false,
       )),
     AbortSignal.timeout(PATIENCE_MS),
   );
-  if (hasEnded) {
+  if (process.hasEnded) {
     await close();
     throw unreachable(destination, tail());
   }

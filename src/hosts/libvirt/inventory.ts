@@ -1,7 +1,7 @@
 import type { VmSummary } from '../../domain/vm.js';
 import type { VmSpec } from '../../domain/vmSpec.js';
 import { morefOf } from './domain.js';
-import { listDomains, readDomains, type ReadDomain } from './domains.js';
+import { listDomains, readAllDomains, readDomains, type ListedDomain, type ReadDomain } from './domains.js';
 import { mapAtMost } from './mapAtMost.js';
 import type { Virsh } from './virsh.js';
 import { virshBatch } from './virshBatch.js';
@@ -11,39 +11,32 @@ const ASKED_AT_ONCE = 4;
 
 /** The VMs that are meant; none is no error. */
 export async function findVms(virsh: Virsh, { kind, value }: VmSpec): Promise<readonly VmSummary[]> {
-  const listed = await listDomains(virsh);
-  const uuidsOf = (isMeant: (domain: (typeof listed)[number]) => boolean): string[] =>
-    listed.filter(isMeant).map(({ uuid }) => uuid);
   switch (kind) {
     case 'name':
-      return (
-        await readDomains(
-          virsh,
-          uuidsOf(({ name }) => name === value),
-        )
-      ).map(summarise);
-    case 'uuid':
-      return (
-        await readDomains(
-          virsh,
-          uuidsOf(({ uuid }) => uuid === value.toLowerCase()),
-        )
-      ).map(summarise);
-    case 'moref': {
-      const all = await readDomains(
-        virsh,
-        uuidsOf(() => true),
-      );
-      return findByMoref(all, value).map(summarise);
+      return (await readWhere(virsh, ({ name }) => name === value)).map(summarise);
+    case 'uuid': {
+      const found = await readWhere(virsh, ({ uuid }) => uuid === value.toLowerCase());
+      // One that is just taking that uuid has not got it before it has its name too: its identity is to be set again.
+      return found
+        .filter(({ domain }) => [undefined, domain.name].includes(domain.restored?.becomes?.name))
+        .map(summarise);
     }
-    case 'ipaddr': {
-      const all = await readDomains(
-        virsh,
-        uuidsOf(() => true),
-      );
-      return findByAddress(virsh, all, value);
-    }
+    case 'moref':
+      return findByMoref(await readAllDomains(virsh), value).map(summarise);
+    case 'ipaddr':
+      return findByAddress(virsh, await readAllDomains(virsh), value);
   }
+}
+
+async function readWhere(
+  virsh: Virsh,
+  isMeant: (domain: ListedDomain) => boolean,
+): Promise<readonly ReadDomain[]> {
+  const listed = await listDomains(virsh);
+  return readDomains(
+    virsh,
+    listed.filter(isMeant).map(({ uuid }) => uuid),
+  );
 }
 
 export function summarise({ domain, state }: ReadDomain): VmSummary {
@@ -58,7 +51,7 @@ export function summarise({ domain, state }: ReadDomain): VmSummary {
 }
 
 /** By our own id; by a restored VM's uuid too where nothing has that id. */
-export function findByMoref(all: readonly ReadDomain[], moref: string): readonly ReadDomain[] {
+function findByMoref(all: readonly ReadDomain[], moref: string): readonly ReadDomain[] {
   const id = moref.toLowerCase();
   const settled = withoutStandIns(all);
   const exact = settled.filter(({ domain }) => morefOf(domain) === id);

@@ -1,8 +1,207 @@
-import type { Host } from '../host.js';
+import { EverthawError } from '../../domain/errors.js';
+import type { Absence } from '../../domain/holding.js';
+import type { ManifestDisk } from '../../domain/manifest.js';
+import type { ImportWay, RestorePlace, RestoreWish } from '../../domain/runs.js';
+import { formatTransport, parseTransport, type Transport } from '../../domain/transport.js';
+import type { DiskDescription, SnapshotInfo, VmDescription, VmFile, VmSummary } from '../../domain/vm.js';
+import type { VmSpec } from '../../domain/vmSpec.js';
+import type { SourceProgram } from '../../disks/sourceProgram.js';
+import type { DiskExport, DiskImport, ImportRequest } from '../exports.js';
+import type { Host, HostIdentity, MarkedVm, SnapshotRequest, SnapshotTaken } from '../host.js';
+import { createVm } from './createVm.js';
+import { describeVm } from './description.js';
+import { destroyVm } from './destroyVm.js';
+import { hostNow } from './hostClock.js';
+import { deletePath, makeDirectory, readText, uploadFile } from './hostFiles.js';
+import { readIdentity } from './identity.js';
+import { importWay } from './importWay.js';
+import { findVms } from './inventory.js';
+import type { Libvirt } from './libvirt.js';
+import { LibvirtGuest } from './libvirtGuest.js';
+import { accessOf } from './libvirtUri.js';
+import { listMarkedVms, unmarkVm } from './marks.js';
+import { powerOn } from './power.js';
+import { renameVm } from './renameVm.js';
+import { findPlace } from './restorePlace.js';
+import { checkVm, watchVm } from './room.js';
+import { setIdentity } from './setIdentity.js';
 import type { LibvirtSettings } from './settings.js';
+import { openExport } from './snapshotExport.js';
+import {
+  commitSnapshot,
+  listAllSnapshots,
+  listSnapshots,
+  snapshotAbsence,
+  takeSnapshot,
+} from './snapshots.js';
+import { unkeptParts } from './unkeptParts.js';
+import { Virsh } from './virsh.js';
+import { downloadVmFile, listVmFiles } from './vmFiles.js';
 
-export const LibvirtHost = {
-  open(address: string, _settings: LibvirtSettings): Promise<Host> {
-    return Promise.reject(new Error(`not there yet: ${address}`));
-  },
-};
+/** QEMU/KVM under libvirt: this machine's, or another's over ssh. */
+export class LibvirtHost implements Host {
+  readonly identity: HostIdentity;
+  readonly guest: LibvirtGuest;
+  readonly transports = [parseTransport('nbd:export')];
+  readonly #libvirt: Libvirt;
+
+  private constructor(libvirt: Libvirt, identity: HostIdentity) {
+    this.#libvirt = libvirt;
+    this.identity = identity;
+    this.guest = new LibvirtGuest(libvirt);
+  }
+
+  static async open(address: string, settings: LibvirtSettings): Promise<LibvirtHost> {
+    const { shell, uri } = accessOf(address);
+    const virsh = new Virsh(shell, uri);
+    return new LibvirtHost({ virsh, settings }, await readIdentity(virsh, address));
+  }
+
+  now(): Promise<Date> {
+    return hostNow(this.#libvirt.virsh);
+  }
+
+  logout(): Promise<void> {
+    return this.#libvirt.virsh.close();
+  }
+
+  findVms(spec: VmSpec): Promise<readonly VmSummary[]> {
+    return findVms(this.#libvirt.virsh, spec);
+  }
+
+  describeVm(instanceUuid: string): Promise<VmDescription> {
+    return describeVm(this.#libvirt.virsh, instanceUuid, {
+      answers: (uuid) => this.guest.answers(uuid),
+      listSnapshots: (uuid) => this.listSnapshots(uuid),
+    });
+  }
+
+  listVmFiles(instanceUuid: string): Promise<readonly VmFile[]> {
+    return listVmFiles(this.#libvirt.virsh, instanceUuid);
+  }
+
+  download(file: VmFile, instanceUuid: string): Promise<SourceProgram> {
+    return downloadVmFile(this.#libvirt.virsh, file, instanceUuid);
+  }
+
+  takeSnapshot(instanceUuid: string, request: SnapshotRequest, signal: AbortSignal): Promise<SnapshotTaken> {
+    return takeSnapshot(this.#libvirt, instanceUuid, request, signal);
+  }
+
+  listSnapshots(instanceUuid: string): Promise<readonly SnapshotInfo[]> {
+    return listSnapshots(this.#libvirt, instanceUuid);
+  }
+
+  commitSnapshot(instanceUuid: string, snapshotId: string): Promise<void> {
+    return commitSnapshot(this.#libvirt, instanceUuid, snapshotId);
+  }
+
+  snapshotAbsence(instanceUuid: string, ours: (snapshot: SnapshotInfo) => boolean): Promise<Absence> {
+    return snapshotAbsence(this.#libvirt, instanceUuid, ours);
+  }
+
+  listAllSnapshots(
+    name: string,
+  ): Promise<readonly { vmUuid: string; vmName: string; snapshot: SnapshotInfo }[]> {
+    return listAllSnapshots(this.#libvirt, name);
+  }
+
+  /** What cannot be read at all is refused with the disk; the one way reads everything else. */
+  refusalOf(): Promise<string | undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  async checkVm(vm: VmDescription): Promise<readonly string[]> {
+    return [...(await checkVm(this.#libvirt, vm)), ...unkeptParts(vm)];
+  }
+
+  watchVm(instanceUuid: string, snapshotId: string): Promise<void> {
+    return watchVm(this.#libvirt, instanceUuid, snapshotId);
+  }
+
+  openDisk(
+    transport: Transport,
+    _instanceUuid: string,
+    snapshotId: string,
+    disk: DiskDescription,
+  ): Promise<DiskExport> {
+    if (transport.via === 'export') return openExport(this.#libvirt, snapshotId, disk);
+    throw this.#refused(
+      `read disk ${disk.label} by ${formatTransport(transport)}`,
+      'libvirt has no such transport',
+    );
+  }
+
+  abortLease(leaseId: string): Promise<void> {
+    throw this.#refused(`end lease ${leaseId}`, 'libvirt has no leases');
+  }
+
+  importWay(disks: readonly ManifestDisk[]): ImportWay {
+    return importWay(disks);
+  }
+
+  findPlace(wish: RestoreWish): Promise<RestorePlace> {
+    return findPlace(this.#libvirt.virsh, wish);
+  }
+
+  openImport(request: ImportRequest): Promise<DiskImport> {
+    throw this.#refused(`import VM "${request.name}"`, 'libvirt takes no imports');
+  }
+
+  makeDirectory(place: RestorePlace, directory: string): Promise<void> {
+    return makeDirectory(this.#libvirt.virsh.shell, place, directory);
+  }
+
+  uploadFile(place: RestorePlace, path: string, file: string): Promise<SourceProgram> {
+    return Promise.resolve(uploadFile(this.#libvirt.virsh.shell, place, path, file));
+  }
+
+  readText(place: RestorePlace, path: string): Promise<string | undefined> {
+    return readText(this.#libvirt.virsh.shell, place, path);
+  }
+
+  createVm(
+    request: ImportRequest,
+    directory: string,
+    signal: AbortSignal,
+  ): Promise<{ moref: string; instanceUuid: string }> {
+    return createVm(this.#libvirt.virsh, request, directory, signal);
+  }
+
+  deletePath(place: RestorePlace, path: string): Promise<void> {
+    return deletePath(this.#libvirt.virsh.shell, place, path);
+  }
+
+  listMarkedVms(): Promise<readonly MarkedVm[]> {
+    return listMarkedVms(this.#libvirt.virsh);
+  }
+
+  destroyVm(moref: string): Promise<readonly string[]> {
+    return destroyVm(this.#libvirt.virsh, moref);
+  }
+
+  renameVm(moref: string, name: string): Promise<void> {
+    return renameVm(this.#libvirt.virsh, moref, name);
+  }
+
+  unmarkVm(moref: string): Promise<void> {
+    return unmarkVm(this.#libvirt.virsh, moref);
+  }
+
+  setIdentity(moref: string, { instanceUuid }: { instanceUuid: string }): Promise<void> {
+    return setIdentity(this.#libvirt.virsh, moref, instanceUuid);
+  }
+
+  powerOn(moref: string): Promise<void> {
+    return powerOn(this.#libvirt.virsh, moref);
+  }
+
+  #refused(what: string, why: string): EverthawError {
+    return new EverthawError({
+      code: 'TransportRefused',
+      what,
+      why,
+      hint: `use ${this.transports.map(formatTransport).join(' or ')}`,
+    });
+  }
+}

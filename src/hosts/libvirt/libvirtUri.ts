@@ -27,6 +27,10 @@ export function accessOf(address: string): LibvirtAccess {
   if (!['/system', '/session'].includes(url.pathname)) {
     throw refused(address, `it names ${url.pathname === '' ? 'no connection' : url.pathname}`);
   }
+  // The socket is the one parameter that means the same on the other machine; how to get there is ssh's own to know.
+  const unknown = [...url.searchParams.keys()].find((name) => name !== 'socket');
+  if (unknown !== undefined && url.protocol !== 'qemu:')
+    throw refused(address, `its parameter "${unknown}" is none that is passed on: put it into ~/.ssh/config`);
   const local = `qemu://${url.pathname}${url.search}`;
   if (url.protocol === 'qemu:' && url.hostname === '') return { shell: localShell, uri: local };
   if (url.protocol === 'qemu+ssh:' && url.hostname !== '') {
@@ -35,7 +39,7 @@ export function accessOf(address: string): LibvirtAccess {
     const destination = `${user}${url.hostname}`;
     // What begins with a dash would be an option to ssh.
     if (destination.startsWith('-')) throw refused(address, 'no host has such a name');
-    return { shell: sshShell(destination, port), uri: `qemu://${url.pathname}` };
+    return { shell: sshShell(destination, port), uri: local };
   }
   throw refused(address, `the transport ${url.protocol.replace(/:$/, '')} is not built`);
 }

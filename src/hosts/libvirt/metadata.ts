@@ -12,11 +12,11 @@ export interface Restored {
   /** Uuid of the domain that this was noted on: a clone of it, which copies all metadata, is nobody's restored domain. */
   readonly uuid: string;
   /** While it is not whole: whose it is. */
-  readonly mark?: string;
+  readonly mark?: string | undefined;
   /** Directory that was made for its disks alone. */
-  readonly directory?: string;
+  readonly directory?: string | undefined;
   /** While it takes another uuid: the domain that it stands in for as long as both are there, and its name to be. */
-  readonly becomes?: { readonly instead: string; readonly name: string };
+  readonly becomes?: { readonly instead: string; readonly name: string } | undefined;
 }
 
 /** What is noted on this domain; nothing where the note came with a clone. */
@@ -29,17 +29,16 @@ export function readRestored(domain: XmlElement, uuid: string): Restored | undef
   const id = ours.get('id') ?? '';
   if (id === '' || ours.get('uuid') !== uuid) return undefined;
   const prefix = prefixOf(ours);
-  const mark = ours.at(`${prefix}mark`)?.text();
-  const directory = ours.get('directory');
   const becomes = ours.at(`${prefix}becomes`);
   return {
     id,
     uuid,
-    ...(mark === undefined ? {} : { mark }),
-    ...(directory === undefined ? {} : { directory }),
-    ...(becomes === undefined
-      ? {}
-      : { becomes: { instead: becomes.get('instead') ?? '', name: becomes.get('name') ?? '' } }),
+    mark: ours.at(`${prefix}mark`)?.text(),
+    directory: ours.get('directory'),
+    becomes:
+      becomes === undefined
+        ? undefined
+        : { instead: becomes.get('instead') ?? '', name: becomes.get('name') ?? '' },
   };
 }
 

@@ -1,5 +1,6 @@
 import { EverthawError } from '../../domain/errors.js';
-import type { CommandOptions, HostShell } from './hostShell.js';
+import { PATIENCE_MS, type CommandOptions, type HostShell } from './hostShell.js';
+import { VirshSession, type Answer } from './virshSession.js';
 
 /**
  * libvirt, through its own command: there is no well-kept binding for Node, and virsh speaks every version's protocol. It runs on
@@ -8,6 +9,8 @@ import type { CommandOptions, HostShell } from './hostShell.js';
 export class Virsh {
   readonly shell: HostShell;
   readonly #uri: string;
+  /** Open sessions that nobody asks anything just now. */
+  readonly #idle: VirshSession[] = [];
 
   /** `uri` as it is on the hypervisor's own machine: `qemu:///system`. */
   constructor(shell: HostShell, uri: string) {
@@ -16,14 +19,47 @@ export class Virsh {
   }
 
   /** What one virsh command prints. `what` it is for, for errors. */
-  async run(what: string, args: readonly string[], options?: CommandOptions): Promise<string> {
-    const { exit, stdout, stderr } = await this.shell.run(
-      'env',
-      ['LC_ALL=C', 'virsh', '--quiet', '-c', this.#uri, ...args],
-      options,
-    );
-    if (exit === 0) return stdout;
-    throw virshFault(what, exit, stderr.trim());
+  async run(what: string, args: readonly string[], options?: Omit<CommandOptions, 'stdin'>): Promise<string> {
+    const { output, said } = await this.ask(what, args.map(virshWord).join(' '), options);
+    if (said === '') return output;
+    throw virshFault(what, 1, said);
+  }
+
+  /**
+   * What a line of commands prints that semicolons separate, each done whatever became of the one before it; and what virsh said
+   * against them.
+   *
+   * @throws EverthawError where libvirt was not reached at all
+   */
+  async ask(
+    what: string,
+    line: string,
+    { timeoutMs = PATIENCE_MS, signal }: Omit<CommandOptions, 'stdin'> = {},
+  ): Promise<Answer> {
+    if (/[\n\r\0]/.test(line)) throw virshFault(what, 1, 'virsh cannot be given a line end');
+    const session = this.#idle.pop() ?? this.#open();
+    const answer = await session.ask(what, line, timeoutMs, signal);
+    const said = answer.said
+      .split('\n')
+      .filter((each) => each.startsWith('error: ') && !RECONNECTED.test(each))
+      .join('\n');
+    const fault = said === '' ? undefined : virshFault(what, 1, said);
+    if (fault?.code === 'HostUnreachable') {
+      session.close();
+      throw fault;
+    }
+    this.#idle.push(session);
+    return { output: answer.output, said };
+  }
+
+  /** Ends the sessions, and returns when they are gone. */
+  async close(): Promise<void> {
+    await Promise.all(this.#idle.splice(0).map((session) => session.end()));
+  }
+
+  #open(): VirshSession {
+    const args = ['LC_ALL=C', 'virsh', '--quiet', '-c', this.#uri];
+    return new VirshSession(this.shell.command('env', args, 'virsh'));
   }
 
   /**
@@ -45,6 +81,9 @@ export class Virsh {
     throw virshFault(what, exit, stderr.trim());
   }
 }
+
+/** A session that finds its connection broken makes it anew, and says so as if that were an error. */
+const RECONNECTED = /^error: (Reconnected to the hypervisor|Disconnected from )/;
 
 /** Descriptor 9 is what our scripts lock by; a daemon that virsh may start must not inherit the lock. */
 const PRELUDE = `

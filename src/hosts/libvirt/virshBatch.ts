@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Virsh } from './virsh.js';
 
 /**
- * Runs several virsh commands in one process: connecting costs more than asking. What a command that failed would have printed is
+ * Asks several virsh commands at once. What a command that failed would have printed is
  * undefined. Only for words that need no quoting: options, uuids, targets of disks.
  */
 export async function virshBatch(
@@ -13,11 +13,11 @@ export async function virshBatch(
   if (commands.length === 0) return [];
   // Nobody can have put it into the name or the notes of a VM.
   const border = randomUUID();
-  // The last command's exit code is the process's: it must not be one that may fail.
   const script = [...commands.map((words) => words.map(plain).join(' ')), '']
     .join(`; echo ${border}; `)
     .replace(/; $/, '');
-  const parts = (await virsh.run(what, [script])).split(border).slice(0, commands.length);
+  const { output } = await virsh.ask(what, script);
+  const parts = output.split(border).slice(0, commands.length);
   return parts.map((part) => (part.trim() === '' ? undefined : part));
 }
 

@@ -14,9 +14,10 @@ export async function listVmFiles(virsh: Virsh, instanceUuid: string): Promise<r
   const definition: VmFile = { role: 'domain', path: DOMAIN_FILE };
   const { domain } = await readDomain(virsh, instanceUuid);
   if (domain.nvram === undefined) return [definition];
-  // Until a VM is started for the first time there is only its name.
-  const { exit } = await virsh.shell.run('test', ['-f', domain.nvram]);
-  return exit === 0 ? [definition, { role: 'nvram', path: NVRAM_FILE }] : [definition];
+  const { exit, stderr } = await virsh.shell.run('env', ['LC_ALL=C', 'stat', '--', domain.nvram]);
+  // Until a VM is started for the first time there is only its name. What may not be seen is there: reading it will tell.
+  if (exit !== 0 && stderr.includes('No such file')) return [definition];
+  return [definition, { role: 'nvram', path: NVRAM_FILE }];
 }
 
 export async function downloadVmFile(

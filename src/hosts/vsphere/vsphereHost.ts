@@ -217,8 +217,9 @@ export class VsphereHost implements Host {
     return unmarkVm(this.#session, moref);
   }
 
-  destroyVm(moref: string): Promise<void> {
-    return this.#vmTask(`destroy VM ${moref}`, moref, 'Destroy_Task');
+  async destroyVm(moref: string): Promise<readonly string[]> {
+    await this.#vmTask(`destroy VM ${moref}`, moref, 'Destroy_Task');
+    return [];
   }
 
   renameVm(moref: string, name: string): Promise<void> {

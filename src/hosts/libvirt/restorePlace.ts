@@ -1,0 +1,82 @@
+import { basename, dirname } from 'node:path';
+import { EverthawError } from '../../domain/errors.js';
+import type { RestorePlace, RestoreWish } from '../../domain/runs.js';
+import type { Virsh } from './virsh.js';
+
+/** Where a VM is restored to, in libvirt's terms. */
+export interface LibvirtPlace {
+  /** Without links in its path. */
+  readonly directory: string;
+  /** Network for every card; '' leaves each where it was. */
+  readonly network: string;
+}
+
+/** Lies in a directory that was made for the disks of one restored VM. */
+export const RESTORED_FILE = 'everthaw-restored';
+
+/** The directory and network that are wished for, or the directory that the first disk lay in, if they are there. */
+export async function findPlace(virsh: Virsh, wish: RestoreWish): Promise<RestorePlace> {
+  const wished = wish.storage ?? dirname(wish.disks[0]?.originalPath ?? '');
+  const asIs = wish.storage !== undefined;
+  const { exit, stdout, stderr } = await virsh.shell.run('sh', [
+    '-c',
+    FIND_DIRECTORY,
+    ...['everthaw', wished, asIs ? '' : RESTORED_FILE, dirname(wished), looksRestored(wished) ? 'yes' : ''],
+  ]);
+  if (exit !== 0) {
+    throw new EverthawError({
+      code: 'RestorePlaceMissing',
+      what: `find ${wished} on ${virsh.shell.where} to restore to`,
+      why: stderr.trim(),
+      hint: 'make it, and let this user write there, or name another directory with --storage',
+    });
+  }
+  const directory = stdout.replace(/\n$/, '');
+  const network = wish.network ?? '';
+  if (network !== '') await findNetwork(virsh, network);
+  return { storage: directory, ids: { directory, network } };
+}
+
+/** Our own place back again. @throws EverthawError where it is none of ours */
+export function libvirtPlace({ ids }: RestorePlace): LibvirtPlace {
+  const { directory = '', network = '' } = ids;
+  if (directory.startsWith('/')) return { directory, network };
+  throw new EverthawError({
+    code: 'RestorePlaceMissing',
+    what: 'find the directory to restore to',
+    why: `${JSON.stringify(directory)} is none`,
+    hint: 'start the restore anew',
+  });
+}
+
+/**
+ * Prints the directory. A VM that was restored before lies in a directory of its own, perhaps gone with it: the next one gets its
+ * own beside that.
+ */
+const FIND_DIRECTORY = `
+directory=$1
+case $directory in /*) ;; *) echo "it is no directory of the host" >&2; exit 1;; esac
+if [ -n "$2" ]; then
+  if [ -f "$directory/$2" ]; then directory=$3; fi
+  if [ -n "$4" ] && ! [ -e "$directory" ]; then directory=$3; fi
+fi
+[ -d "$directory" ] || { echo "there is no such directory" >&2; exit 1; }
+[ -w "$directory" ] || { echo "this user may not write there" >&2; exit 1; }
+realpath -e -- "$directory"
+`;
+
+function looksRestored(directory: string): boolean {
+  return /-[0-9a-f]{8}$/.test(basename(directory));
+}
+
+async function findNetwork(virsh: Virsh, network: string): Promise<void> {
+  const listed = await virsh.run('list the networks', ['net-list', '--all', '--name']);
+  const names = listed.split('\n').filter((name) => name !== '');
+  if (names.some((name) => name.trim() === network)) return;
+  throw new EverthawError({
+    code: 'RestorePlaceMissing',
+    what: `find network "${network}" to restore to`,
+    why: `libvirt has none of that name${names.length === 0 ? '' : `; it has ${names.join(', ')}`}`,
+    hint: 'make it (virsh net-define), or name another with --network',
+  });
+}
