@@ -6,7 +6,7 @@ import { LibvirtGuest } from '../../src/hosts/libvirt/libvirtGuest.js';
 import { commitSnapshot, listSnapshots } from '../../src/hosts/libvirt/snapshots.js';
 import { LabGuest } from '../lab/guest.js';
 import { LabLibvirt } from '../lab/libvirt.js';
-import { driverOn, newRunId, NEVER, take, traces } from './libvirtDriver.js';
+import { closeDrivers, driverOn, newRunId, NEVER, take, traces } from './libvirtDriver.js';
 
 let lab: LabLibvirt;
 let vm: LabGuest;
@@ -21,6 +21,7 @@ afterEach(async () => {
 });
 
 afterAll(async () => {
+  await closeDrivers();
   await lab.stop();
 });
 

@@ -7,7 +7,7 @@ import { commitSnapshot } from '../../src/hosts/libvirt/snapshots.js';
 import { LabGuest } from '../lab/guest.js';
 import { LabLibvirt } from '../lab/libvirt.js';
 import { run } from '../lab/run.js';
-import { driverOn, take, traces } from './libvirtDriver.js';
+import { closeDrivers, driverOn, take, traces } from './libvirtDriver.js';
 
 const IS_ROOT = process.getuid?.() === 0;
 const MIB = 1024 * 1024;
@@ -28,6 +28,7 @@ describe.skipIf(!IS_ROOT)(
     }, 300_000);
 
     afterAll(async () => {
+      await closeDrivers();
       await run('umount', [small], { mayFail: true });
       await lab.stop();
     });
