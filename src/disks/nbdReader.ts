@@ -1,12 +1,11 @@
 import { connect, type Socket } from 'node:net';
+import type { BlockPool } from './blockPool.js';
 
 /*
  * Reads an NBD export from front to back, whole blocks, in order. nbdcopy cannot: into a pipe it knows one request at a time, so
  * that nobody reads while it writes (docs/benchmarks.md). Two connections with a request each are what it does into a file.
  */
 
-/** Behind the server every request is one over HTTPS, dear to begin: large ones. Larger than this fall out of the cores' caches. */
-const REQUEST_BYTES = 4 * 1024 * 1024;
 const CONNECTIONS = 2;
 
 const GREETING_BYTES = 18;
@@ -15,28 +14,37 @@ const REPLY_BYTES = 16;
 const GREETING = Buffer.from('NBDMAGICIHAVEOPT');
 const REPLY_MAGIC = 0x67446698;
 
-/** The bytes of an export. A block is the reader's until it asks for the next one. @throws Error when the server fails */
-export async function* readNbd(socket: string): AsyncGenerator<Buffer, void> {
+/** Puts the bytes of an export, block by block. @throws Error when the server fails */
+export async function readNbd(socket: string, pool: BlockPool, put: (bytes: Buffer) => void): Promise<void> {
   const connections: NbdConnection[] = [];
   try {
     for (let n = 0; n < CONNECTIONS; n++) connections.push(await NbdConnection.open(socket));
     const sizeBytes = Math.min(...connections.map((connection) => connection.sizeBytes));
-    const asked: { readonly connection: NbdConnection; readonly block: Promise<Buffer> }[] = [];
     let next = 0;
-    const ask = (connection: NbdConnection): void => {
-      if (next >= sizeBytes) return;
-      const lengthBytes = Math.min(REQUEST_BYTES, sizeBytes - next);
-      const block = connection.read(next, lengthBytes);
-      // It is looked at when its turn comes.
-      block.catch(() => undefined);
-      asked.push({ connection, block });
-      next += lengthBytes;
+    let inOrder: Promise<void> = Promise.resolve();
+    const putAfter = async (before: Promise<void>, reading: Promise<Buffer>): Promise<void> => {
+      const [bytes] = await Promise.all([reading, before]);
+      put(bytes);
     };
-    connections.forEach(ask);
-    for (let first = asked.shift(); first !== undefined; first = asked.shift()) {
-      yield await first.block;
-      ask(first.connection);
-    }
+    // Each asks for its next block as soon as it has one, whatever the other does: the order is made behind them.
+    const readOn = async (connection: NbdConnection): Promise<void> => {
+      while (next < sizeBytes) {
+        const block = await pool.take();
+        const bytes = block.subarray(0, Math.max(0, sizeBytes - next));
+        if (bytes.length === 0) {
+          pool.give(block);
+          return;
+        }
+        const reading = connection.read(next, bytes);
+        next += bytes.length;
+        inOrder = putAfter(inOrder, reading);
+        // Met by whoever waits for the reading itself.
+        inOrder.catch(() => undefined);
+        await reading;
+      }
+    };
+    await Promise.all(connections.map(readOn));
+    await inOrder;
   } finally {
     for (const connection of connections) connection.close();
   }
@@ -52,8 +60,7 @@ class NbdConnection {
   sizeBytes = 0;
   readonly #socket: Socket;
   readonly #reply = Buffer.alloc(REPLY_BYTES);
-  readonly #block = Buffer.allocUnsafeSlow(REQUEST_BYTES);
-  #requestBytes = 0;
+  #wanted: Buffer = Buffer.alloc(0);
   /** Where the next bytes go, how many have come, and what is done when it is full. */
   #target: Buffer = Buffer.alloc(GREETING_BYTES);
   #filledBytes = 0;
@@ -89,15 +96,16 @@ class NbdConnection {
     });
   }
 
-  async read(offset: number, lengthBytes: number): Promise<Buffer> {
+  /** Fills `wanted` with what begins at `offset`, and returns it. */
+  async read(offset: number, wanted: Buffer): Promise<Buffer> {
     const request = Buffer.alloc(28);
     request.writeUInt32BE(0x25609513, 0);
     request.writeBigUInt64BE(BigInt(offset), 16);
-    request.writeUInt32BE(lengthBytes, 24);
-    this.#requestBytes = lengthBytes;
+    request.writeUInt32BE(wanted.length, 24);
+    this.#wanted = wanted;
     this.#socket.write(request);
     await this.#wait();
-    return this.#block.subarray(0, lengthBytes);
+    return wanted;
   }
 
   close(): void {
@@ -130,7 +138,7 @@ class NbdConnection {
         this.#fail(new Error('the NBD server answers nonsense'));
       else if (code !== 0) this.#fail(new Error(`the NBD server could not read: error ${code}`));
       else
-        this.#fill(this.#block.subarray(0, this.#requestBytes), () => {
+        this.#fill(this.#wanted, () => {
           this.#awaitReply();
           this.#done();
         });
