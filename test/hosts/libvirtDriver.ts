@@ -3,7 +3,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EverthawError } from '../../src/domain/errors.js';
 import type { SnapshotRequest, SnapshotTaken } from '../../src/hosts/host.js';
-import type { HostShell } from '../../src/hosts/libvirt/hostShell.js';
+import { localShell, type HostShell } from '../../src/hosts/libvirt/hostShell.js';
 import type { Libvirt } from '../../src/hosts/libvirt/libvirt.js';
 import { LibvirtGuest } from '../../src/hosts/libvirt/libvirtGuest.js';
 import { accessOf } from '../../src/hosts/libvirt/libvirtUri.js';
@@ -31,11 +31,9 @@ export function driverOn(
   settings: Partial<LibvirtSettings> = {},
   shell?: HostShell,
 ): Libvirt {
-  const access = accessOf(lab.uri);
-  return {
-    virsh: new Virsh(shell ?? access.shell, access.uri),
-    settings: LIBVIRT_SETTINGS.parse(settings),
-  };
+  const virsh = new Virsh(shell ?? localShell, accessOf(lab.uri).uri);
+  opened.add(virsh);
+  return { virsh, settings: LIBVIRT_SETTINGS.parse(settings) };
 }
 
 export async function take(
@@ -78,14 +76,21 @@ export async function recordsOf(
 ): Promise<readonly number[]> {
   const counts: number[] = [];
   for (const [index, label] of ['virtio0:0', 'virtio0:1'].entries()) {
-    const { socket, exportName, close } = await openExport(driver, snapshot.id, {
-      ...{ label, path: '', capacityBytes: 0 },
-    });
+    const disk = { label, path: '', capacityBytes: 0 };
+    const opened = await openExport(driver, snapshot.id, disk);
     const copy = join(guest.directory, `copy-${index}`);
     await run('qemu-img', [
-      ...['convert', '-f', 'raw', '-O', 'raw', `nbd+unix:///${exportName}?socket=${socket}`, copy],
+      ...[
+        'convert',
+        '-f',
+        'raw',
+        '-O',
+        'raw',
+        `nbd+unix:///${opened.exportName}?socket=${opened.socket}`,
+        copy,
+      ],
     ]);
-    await close();
+    await opened.close();
     counts.push(await recordsOn(copy, options));
     await rm(copy);
   }
@@ -123,19 +128,39 @@ export async function traces(guest: LabGuest): Promise<readonly string[]> {
   return [...found, ...(await holdsBeside(guest))];
 }
 
-/** A shell of somebody who dies after so many commands: from then on nothing of his reaches the host. */
-export function mortalShell(shell: HostShell, commands: number): HostShell & { readonly isDead: boolean } {
-  let left = commands;
-  return {
-    ...shell,
-    get isDead() {
-      return left < 0;
-    },
-    run(program, args, options) {
-      if (--left >= 0) return shell.run(program, args, options);
-      return Promise.reject(
-        new EverthawError({ code: 'UnexpectedError', what: 'live', why: 'it was killed', hint: '-' }),
-      );
+/** The driver of somebody who dies after so many steps: from then on nothing of his reaches the host. */
+export function mortalDriver(
+  lab: LabLibvirt,
+  steps: number,
+  settings: Partial<LibvirtSettings> = {},
+): { readonly driver: Libvirt; readonly isDead: () => boolean } {
+  let left = steps;
+  const live = (): void => {
+    if (--left < 0)
+      throw new EverthawError({ code: 'UnexpectedError', what: 'live', why: 'it was killed', hint: '-' });
+  };
+  const shell: HostShell = {
+    ...localShell,
+    run: async (...args) => {
+      live();
+      return localShell.run(...args);
     },
   };
+  class MortalVirsh extends Virsh {
+    override async ask(...args: Parameters<Virsh['ask']>): ReturnType<Virsh['ask']> {
+      live();
+      return super.ask(...args);
+    }
+  }
+  const virsh = new MortalVirsh(shell, accessOf(lab.uri).uri);
+  opened.add(virsh);
+  return { driver: { virsh, settings: LIBVIRT_SETTINGS.parse(settings) }, isDead: () => left < 0 };
+}
+
+const opened = new Set<Virsh>();
+
+/** Ends what the drivers of a test opened. */
+export async function closeDrivers(): Promise<void> {
+  for (const virsh of opened) await virsh.close();
+  opened.clear();
 }

@@ -11,7 +11,7 @@ import { LabGuest, type LabGuestOptions } from '../lab/guest.js';
 import { LabLibvirt } from '../lab/libvirt.js';
 import { recordsOn } from '../lab/records.js';
 import { run } from '../lab/run.js';
-import { driverOn, recordsOf, take, traces } from './libvirtDriver.js';
+import { closeDrivers, driverOn, recordsOf, take, traces } from './libvirtDriver.js';
 
 let lab: LabLibvirt;
 let guest: LabGuest | undefined;
@@ -26,6 +26,7 @@ afterEach(async () => {
 });
 
 afterAll(async () => {
+  await closeDrivers();
   await lab.stop();
 });
 

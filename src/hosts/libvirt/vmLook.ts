@@ -83,7 +83,7 @@ export function refuseOtherJobs(what: string, { domain, job, blockJobs: [blockJo
     what,
     why:
       blockJob === undefined
-        ? `somebody else’s job works on it (${job ?? ''})`
+        ? `another job works on it already (${job ?? ''})`
         : `a block job (${blockJob.kind}) works on its disk ${blockJob.target}`,
     hint: `let it end, or end it: virsh domjobinfo ${domain.name}, virsh domjobabort ${domain.name}`,
     retry: 'again',
