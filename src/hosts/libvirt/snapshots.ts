@@ -2,7 +2,7 @@ import type { Absence } from '../../domain/holding.js';
 import type { SnapshotInfo } from '../../domain/vm.js';
 import type { SnapshotRequest, SnapshotTaken } from '../host.js';
 import { endFreeze, freezeFailed, readyFreeze, type ReadyFreeze } from './freeze.js';
-import { holdPath, readHold, readHolds, writeRecords } from './holdDirectory.js';
+import { holdPath, holdPrefix, readHold, readHolds, writeRecords } from './holdDirectory.js';
 import { prepareFiles } from './holdFiles.js';
 import type { Hold, HoldOwner, SnapshotPlan } from './holdRecords.js';
 import { allRoots, rootFor } from './holdRoots.js';
@@ -143,7 +143,7 @@ export async function snapshotAbsence(
 }
 
 function isOrphan(path: string, vmUuid: string, holds: readonly Hold[]): boolean {
-  return path.includes(`/.everthaw-${vmUuid}-`) && !holds.some((hold) => path.startsWith(`${hold.path}/`));
+  return path.includes(`/${holdPrefix(vmUuid)}`) && !holds.some((hold) => path.startsWith(`${hold.path}/`));
 }
 
 export async function listAllSnapshots(
