@@ -1,11 +1,9 @@
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Host } from './host.js';
-import { LibvirtHost } from './libvirt/libvirtHost.js';
 import type { HostAddress, HostEntry, HostRegister } from './register.js';
 import type { Secret } from './secret.js';
 import type { SessionStore } from './vsphere/session.js';
-import { VsphereHost } from './vsphere/vsphereHost.js';
 
 /**
  * Open hosts, one login session for each run: ending it ends whatever on the host lives in it (leases, views), and nothing of
@@ -79,14 +77,21 @@ export class HostPool {
   }
 }
 
-/** Opens a host by its driver; without a store the session lives as long as the object does. */
-export function openHost(
+/**
+ * Opens a host by its driver; without a store the session lives as long as the object does. Drivers are loaded when they are needed:
+ * a command that talks to one does not wait for what the other is built on.
+ */
+export async function openHost(
   entry: HostAddress,
   password: Secret,
   store: SessionStore | undefined,
   certificates: string,
 ): Promise<Host> {
-  if (entry.kind === 'libvirt') return LibvirtHost.open(entry.address, entry.settings);
+  if (entry.kind === 'libvirt') {
+    const { LibvirtHost } = await import('./libvirt/libvirtHost.js');
+    return LibvirtHost.open(entry.address, entry.settings);
+  }
+  const { VsphereHost } = await import('./vsphere/vsphereHost.js');
   const { address, port, username, caFile, thumbprint } = entry;
   const trust = {
     ...(caFile === undefined ? {} : { caFile }),

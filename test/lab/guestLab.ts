@@ -51,7 +51,7 @@ export class GuestLab {
 
   /** The workflow id of a VM's runs. */
   async runOf(guest: LabGuest): Promise<string> {
-    const ours = await this.client.workflow.list();
+    const ours = this.client.workflow.list();
     for await (const { workflowId } of ours) if (workflowId.endsWith(`/${guest.uuid}`)) return workflowId;
     return vmWorkflowId('?', guest.uuid);
   }
@@ -70,9 +70,9 @@ export class GuestLab {
     const found: string[] = [];
     for (const name of (await this.libvirt.virsh('list', '--all', '--name')).split('\n').filter(Boolean)) {
       const xml = await this.libvirt.virsh('dumpxml', '--inactive', name);
-      if (/\.(restoring|replaced)-/.test(name) || /everthaw-owner/.test(xml))
+      if (/\.(restoring|replaced)-/.test(name) || xml.includes('everthaw-owner'))
         found.push(`half-restored VM "${name}"`);
-      if (/\.everthaw-/.test(xml)) found.push(`definition of "${name}" names an overlay`);
+      if (xml.includes('.everthaw-')) found.push(`definition of "${name}" names an overlay`);
     }
     return found;
   }
