@@ -12,10 +12,15 @@ import type { Virsh } from './virsh.js';
  * write. What somebody else owns is never believed to be ours: others may write to the same place.
  */
 
-const NAME = /\/\.everthaw-[0-9a-f-]{36}-[\w.-]+$/;
+const NAME = /\/\.everthaw-[0-9a-f]{8}-[\w.-]+$/;
+
+/** What the name of every hold of a VM begins with; short, for there are sockets below, whose paths may not be long. */
+export function holdPrefix(vmUuid: string): string {
+  return `.everthaw-${vmUuid.slice(0, 8).toLowerCase()}-`;
+}
 
 export function holdPath(root: string, vmUuid: string, runId: string): string {
-  const path = `${root.replace(/\/+$/, '')}/.everthaw-${vmUuid}-${runId}`;
+  const path = `${root.replace(/\/+$/, '')}/${holdPrefix(vmUuid)}${runId}`;
   if (isHoldPath(path)) return path;
   throw new EverthawError({
     code: 'WrongUsage',

@@ -53,7 +53,7 @@ async function resumeAfterWantOfRoom({ virsh }: Libvirt, { uuid, domain }: VmLoo
 
 /** A copied directory carries its record along. */
 function refuseForeign({ path, owner }: Hold, vmUuid: string): void {
-  if (owner?.vmUuid === vmUuid && path.includes(`/.everthaw-${vmUuid}-`)) return;
+  if (owner?.vmUuid === vmUuid) return;
   throw new EverthawError({
     code: 'SnapshotForeign',
     what: `release ${path}`,

@@ -5,7 +5,7 @@ import { isHoldPath } from './holdDirectory.js';
 import { HOLD_RECORDS } from './holdRecords.js';
 import { rootFor } from './holdRoots.js';
 import type { Libvirt } from './libvirt.js';
-import { lookAt, refuseOtherJobs } from './vmLook.js';
+import { lookAt, refuseOtherJobs, refuseSaved } from './vmLook.js';
 
 /**
  * What the guest overwrites during a backup is kept on the host: as much as it writes, at most the size of its disks. Where the room
@@ -18,6 +18,7 @@ export async function checkVm(libvirt: Libvirt, vm: VmDescription): Promise<read
   const what = `back up "${vm.name}"`;
   const look = await lookAt(libvirt.virsh, vm.instanceUuid);
   refuseOtherJobs(what, look);
+  refuseSaved(what, look);
   const root = rootFor(libvirt, look);
   const free = Number(await libvirt.virsh.script(`see how much room is in ${root}`, FREE, [root]));
   const capacity = vm.disks.reduce((sum, disk) => sum + disk.capacityBytes, 0);

@@ -9,8 +9,8 @@ import type { VmLook } from './vmLook.js';
 
 /** The longest path of a Unix socket. */
 const SOCKET_PATH_BYTES = 107;
-/** What is called in a socket directory: `nbd`, and a disk's name with `.nbd`. */
-const SOCKET_NAME_BYTES = 16;
+/** Of what is called in a socket directory: `nbd`, or a disk's name with `.nbd`. */
+const SOCKET_NAME_BYTES = 9;
 
 /** Everything that is fixed before a point in time is taken, so that what it leaves is found by names that are known. */
 export async function planSnapshot(
@@ -78,7 +78,7 @@ function sizeOf(stats: string, target: string): number {
 }
 
 function socketDirectory(hold: string): string {
-  const beside = `${hold}/sockets`;
+  const beside = `${hold}/s`;
   const isShort = Buffer.byteLength(beside) + 1 + SOCKET_NAME_BYTES <= SOCKET_PATH_BYTES;
   return isShort ? beside : `/var/tmp/.everthaw-${randomBytes(6).toString('hex')}`;
 }

@@ -1,9 +1,8 @@
-import { EverthawError } from '../../domain/errors.js';
 import type { Absence } from '../../domain/holding.js';
 import type { SnapshotInfo } from '../../domain/vm.js';
 import type { SnapshotRequest, SnapshotTaken } from '../host.js';
 import { endFreeze, freezeFailed, readyFreeze, type ReadyFreeze } from './freeze.js';
-import { holdPath, readHold, readHolds, writeRecords } from './holdDirectory.js';
+import { holdPath, holdPrefix, readHold, readHolds, writeRecords } from './holdDirectory.js';
 import { prepareFiles } from './holdFiles.js';
 import type { Hold, HoldOwner, SnapshotPlan } from './holdRecords.js';
 import { allRoots, rootFor } from './holdRoots.js';
@@ -16,7 +15,7 @@ import { beginBackup } from './pullBackup.js';
 import { releaseHold } from './releaseHold.js';
 import { planSnapshot } from './snapshotPlan.js';
 import { virshFault } from './virsh.js';
-import { lookAt, refuseOtherJobs, type VmLook } from './vmLook.js';
+import { lookAt, refuseOtherJobs, refuseSaved, type VmLook } from './vmLook.js';
 
 /** Takes a point in time of all disks, by a backup job or by overlays. What an earlier attempt of the run left is let go first. */
 export async function takeSnapshot(
@@ -109,17 +108,6 @@ async function settleEarlier(libvirt: Libvirt, path: string): Promise<SnapshotIn
   return undefined;
 }
 
-/** Its memory goes with the disks as they are named in the file; they would be written to past any snapshot. */
-function refuseSaved(what: string, { hasSavedMemory, domain }: VmLook): void {
-  if (!hasSavedMemory) return;
-  throw new EverthawError({
-    code: 'VmInUse',
-    what,
-    why: 'its memory is saved, and goes with its disks as they are',
-    hint: `start it (virsh start ${domain.name}), or throw its memory away (virsh managedsave-remove)`,
-  });
-}
-
 export async function listSnapshots(
   libvirt: Libvirt,
   instanceUuid: string,
@@ -155,7 +143,7 @@ export async function snapshotAbsence(
 }
 
 function isOrphan(path: string, vmUuid: string, holds: readonly Hold[]): boolean {
-  return path.includes(`/.everthaw-${vmUuid}-`) && !holds.some((hold) => path.startsWith(`${hold.path}/`));
+  return path.includes(`/${holdPrefix(vmUuid)}`) && !holds.some((hold) => path.startsWith(`${hold.path}/`));
 }
 
 export async function listAllSnapshots(

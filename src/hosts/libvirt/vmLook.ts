@@ -90,6 +90,17 @@ export function refuseOtherJobs(what: string, { domain, job, blockJobs: [blockJo
   });
 }
 
+/** Its memory goes with the disks as they are named in the file; they would be written to past any snapshot. */
+export function refuseSaved(what: string, { hasSavedMemory, domain }: VmLook): void {
+  if (!hasSavedMemory) return;
+  throw new EverthawError({
+    code: 'VmInUse',
+    what,
+    why: 'its memory is saved, and goes with its disks as they are',
+    hint: `start it (virsh start ${domain.name}), or throw its memory away (virsh managedsave-remove)`,
+  });
+}
+
 function vmNotFound(id: string): EverthawError {
   return new EverthawError({
     code: 'VmNotFound',
