@@ -45,14 +45,19 @@ export async function writeRecords(virsh: Virsh, path: string, records: HoldReco
     await virsh.script(`note what is held in ${path}`, WRITE, [path, ...args]);
   } catch (error) {
     if (!isErrorWithCode(error, 'NotPermitted', 'HostFault')) throw error;
-    throw new EverthawError({
-      code: 'NotPermitted',
-      what: error.what,
-      why: error.why,
-      hint: 'set scratchDirectory to a directory of the host that the user of Everthaw there may write to and QEMU may enter',
-      cause: error,
-    });
+    throw unusable(error.what, error.why, error);
   }
+}
+
+/** The error of a place where nothing can be held. */
+export function unusable(what: string, why: string, cause?: unknown): EverthawError {
+  return new EverthawError({
+    code: 'NotPermitted',
+    what,
+    why,
+    hint: 'set scratchDirectory to a directory of the host that the user of Everthaw there may write to and QEMU may enter',
+    cause,
+  });
 }
 
 /** Removes records, and the directory where nothing is held any more. */

@@ -1,3 +1,4 @@
+import { EverthawError } from '../../domain/errors.js';
 import type { Absence } from '../../domain/holding.js';
 import type { SnapshotInfo } from '../../domain/vm.js';
 import type { SnapshotRequest, SnapshotTaken } from '../host.js';
@@ -78,12 +79,22 @@ async function take(
   const { held, warnings } =
     freeze === undefined ? stillness(look) : await endFreeze(libvirt, path, freeze, outcome);
   if (freeze !== undefined && outcome.frozen === undefined) throw freezeFailed(look, outcome, seconds);
-  if (!outcome.isTaken) throw virshFault(what, 1, outcome.takeSaid);
+  if (!outcome.isTaken) throw notTaken(what, plan, outcome.takeSaid);
   return {
     taken: { takenAt: outcome.at, quiesced: held },
     frozenAtMostMs: freeze === undefined ? 0 : outcome.frozenMs,
     warnings,
   };
+}
+
+function notTaken(what: string, { mode }: SnapshotPlan, said: string): EverthawError {
+  if (mode === 'overlay' || !/support/i.test(said)) return virshFault(what, 1, said);
+  return new EverthawError({
+    code: 'HostFault',
+    what,
+    why: said,
+    hint: 'its QEMU may be too old for backup jobs: set pointInTime to overlay for this host',
+  });
 }
 
 /** A VM that was shut down by its own system is as still as a frozen one. */
