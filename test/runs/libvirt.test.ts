@@ -1,17 +1,18 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Manifest } from '../../src/domain/manifest.js';
 import { LabGuest, type LabGuestOptions } from '../lab/guest.js';
 import { GuestLab } from '../lab/guestLab.js';
 import { recordsOn } from '../lab/records.js';
 import { run } from '../lab/run.js';
+import { labTemporal } from '../lab/temporal.js';
 
 let lab: GuestLab;
 const guests: LabGuest[] = [];
 
 beforeAll(async () => {
-  lab = await GuestLab.start(inject('temporalAddress'));
+  lab = await GuestLab.start(labTemporal());
 }, 300_000);
 
 afterEach(async () => {

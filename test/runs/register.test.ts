@@ -1,12 +1,13 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stateDirectories } from '../../src/config/directories.js';
 import { readSettings } from '../../src/config/settings.js';
 import { HostRegister } from '../../src/hosts/register.js';
 import { Secret } from '../../src/hosts/secret.js';
 import { makeDisk } from '../lab/disks.js';
 import { eventually, Lab } from '../lab/lab.js';
+import { labTemporal } from '../lab/temporal.js';
 
 let lab: Lab;
 let hosts: string;
@@ -14,7 +15,7 @@ let worker: number;
 
 beforeAll(async () => {
   const disk = await makeDisk('tiny', 16, 1);
-  lab = await Lab.start([{ name: 'web', disks: [{ ...disk, unit: 0 }] }], inject('temporalAddress'));
+  lab = await Lab.start([{ name: 'web', disks: [{ ...disk, unit: 0 }] }], labTemporal());
   hosts = stateDirectories(readSettings(lab.everthaw.environment)).hosts;
   worker = lab.everthaw.workerPid;
 }, 120_000);

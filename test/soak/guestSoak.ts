@@ -51,7 +51,7 @@ const server = await startEmbeddedServer(
   { program, databaseFile: undefined, namespace: 'default', wishedPorts: { server: 0, ui: 0 } },
   AbortSignal.timeout(60_000),
 );
-const lab = await GuestLab.start(server.address);
+const lab = await GuestLab.start({ address: server.address, namespace: 'default' });
 let failures = 0;
 try {
   const guest = await LabGuest.start(lab.libvirt, { name: 'soak', format: ['raw', 'raw'] });
