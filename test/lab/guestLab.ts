@@ -49,6 +49,12 @@ export class GuestLab {
     return this.everthaw.everthaw('restore', directory, ...flags);
   }
 
+  /** Where a VM's disks are, as libvirt has them. */
+  async disksOf(name: string): Promise<readonly string[]> {
+    const lines = (await this.libvirt.virsh('domblklist', name)).split('\n');
+    return lines.flatMap((line) => /^ vd\w +(\/.*)$/.exec(line)?.[1] ?? []);
+  }
+
   /** The workflow id of a VM's runs. */
   async runOf(guest: LabGuest): Promise<string> {
     const ours = this.client.workflow.list();
