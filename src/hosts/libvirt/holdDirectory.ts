@@ -78,17 +78,19 @@ export async function readHold(virsh: Virsh, path: string): Promise<Hold | undef
 }
 
 function readPrinted(printed: string): readonly Hold[] {
-  const holds: (HoldRecords & { path: string })[] = [];
+  const holds: (HoldRecords & { path: string; unreadable: RecordName[] })[] = [];
   for (const line of printed.split('\n')) {
     const [kind = '', value = ''] = line.split('\t');
-    if (kind === 'hold') holds.push({ path: value });
+    if (kind === 'hold') holds.push({ path: value, unreadable: [] });
     const hold = holds.at(-1);
-    if (hold !== undefined && isRecordName(kind)) Object.assign(hold, { [kind]: parse(kind, value) });
+    if (hold === undefined || !isRecordName(kind)) continue;
+    const record = parse(kind, value);
+    if (record === undefined) hold.unreadable.push(kind);
+    else Object.assign(hold, { [kind]: record });
   }
   return holds;
 }
 
-/** A record that cannot be read is as none: what is owed is then told by the others, and by the VM itself. */
 function parse(name: RecordName, base64: string): unknown {
   try {
     const text = Buffer.from(base64, 'base64').toString('utf8');
