@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, statfs, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ManifestDisk } from '../../src/domain/manifest.js';
@@ -419,6 +419,32 @@ describe('restoring to libvirt', () => {
     await deletePath(shell, place, '-rf * "x"');
     await deletePath(shell, place, '-rf * "x"');
     expect(await readText(shell, place, 'nothing/here')).toBeUndefined();
+  });
+
+  it('takes no place for one that is none: devices, and what is too small', async () => {
+    const vm = { folderPath: '/', resourcePool: '' };
+    const device = { originalPath: '/dev/vg/lv' };
+    const file = { originalPath: join(images, 'x.raw') };
+    await expect(findPlace(virsh, { vm, disks: [device] })).rejects.toMatchObject({
+      code: 'RestorePlaceMissing',
+      message: expect.stringMatching(/none of the VM's disks was a file.*--storage/) as string,
+    });
+    expect((await findPlace(virsh, { vm, disks: [device, file] })).storage).toBe(images);
+    expect((await findPlace(virsh, { vm, disks: [device], storage: images })).storage).toBe(images);
+    await expect(findPlace(virsh, { vm, disks: [file], storage: '/dev' })).rejects.toMatchObject({
+      code: 'RestorePlaceMissing',
+      why: expect.stringContaining('no place for files') as string,
+    });
+    const free = (await statfs(images)).bavail * (await statfs(images)).bsize;
+    const kept = { ...file, label: 'virtio0:0', format: 'qcow2', sizeBytes: Math.round(free * 0.6) } as const;
+    expect((await findPlace(virsh, { vm, disks: [kept] })).storage).toBe(images);
+    // A disk that was raw is there in both forms for a while.
+    const disks = [{ label: 'virtio0:0', target: 'vda', path: '/x.raw', format: 'raw' }];
+    const wasRaw = { ...vm, configuration: { xml: '', disks } };
+    await expect(findPlace(virsh, { vm: wasRaw, disks: [kept] })).rejects.toMatchObject({
+      code: 'HostStorageFull',
+      hint: expect.stringContaining('--storage') as string,
+    });
   });
 
   it('says which place is missing', async () => {
