@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { readSettings } from '../../src/config/settings.js';
 import { startEmbeddedServer } from '../../src/temporal/embeddedServer.js';
@@ -11,6 +14,9 @@ declare module 'vitest' {
 
 /** One Temporal server for all tests, the real one, in memory. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  // What the product notes in a home directory is nobody's but the tests'.
+  const home = await mkdtemp(join(tmpdir(), 'everthaw-home-'));
+  process.env['XDG_STATE_HOME'] = home;
   const settings = readSettings();
   const program = await resolveTemporal(
     { ...settings.temporal, cacheDirectory: settings.cacheDirectory },
@@ -28,5 +34,6 @@ export default async function setup(project: TestProject): Promise<() => Promise
     const ended = new Promise((resolve) => server.process.once('close', resolve));
     server.process.kill('SIGTERM');
     await ended;
+    await rm(home, { recursive: true, force: true });
   };
 }

@@ -15,7 +15,7 @@ import { beginBackup } from './pullBackup.js';
 import { releaseHold } from './releaseHold.js';
 import { planSnapshot } from './snapshotPlan.js';
 import { virshFault } from './virsh.js';
-import { lookAt, refuseOtherJobs, refuseSaved, type VmLook } from './vmLook.js';
+import { lookAt, lookIfThere, refuseOtherJobs, refuseSaved, type VmLook } from './vmLook.js';
 
 /** Takes a point in time of all disks, by a backup job or by overlays. What an earlier attempt of the run left is let go first. */
 export async function takeSnapshot(
@@ -133,8 +133,8 @@ export async function snapshotAbsence(
   const holds = await holdsOf(libvirt, instanceUuid);
   const found = holds.flatMap(infosOf).find(ours);
   if (found !== undefined) return { state: 'present', why: `${found.id} is still there` };
-  const look = await lookAt(libvirt.virsh, instanceUuid);
-  const orphan = [...look.domain.disks, ...look.definition.disks]
+  const look = await lookIfThere(libvirt.virsh, instanceUuid);
+  const orphan = [...(look?.domain.disks ?? []), ...(look?.definition.disks ?? [])]
     .flatMap(({ path, backing }) => [path, ...backing.map((image) => image.path)])
     .find((path) => path !== undefined && isOrphan(path, instanceUuid, holds));
   return orphan === undefined
