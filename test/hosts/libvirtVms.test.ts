@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rm, stat, statfs, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EverthawError } from '../../src/domain/errors.js';
 import type { ManifestDisk } from '../../src/domain/manifest.js';
 import type { RestorePlace } from '../../src/domain/runs.js';
 import type { VmDescription } from '../../src/domain/vm.js';
@@ -19,6 +20,10 @@ import { deletePath, makeDirectory, readText, uploadFile } from '../../src/hosts
 import { readIdentity } from '../../src/hosts/libvirt/identity.js';
 import { importWay } from '../../src/hosts/libvirt/importWay.js';
 import { findVms } from '../../src/hosts/libvirt/inventory.js';
+import { holdPath, writeRecords } from '../../src/hosts/libvirt/holdDirectory.js';
+import { GuestAgent } from '../../src/hosts/libvirt/guestAgent.js';
+import { LibvirtGuest } from '../../src/hosts/libvirt/libvirtGuest.js';
+import { LIBVIRT_SETTINGS } from '../../src/hosts/libvirt/settings.js';
 import { accessOf } from '../../src/hosts/libvirt/libvirtUri.js';
 import { listMarkedVms, unmarkVm } from '../../src/hosts/libvirt/marks.js';
 import { writeRestored } from '../../src/hosts/libvirt/metadata.js';
@@ -215,6 +220,72 @@ describe('finding and describing libvirt VMs', () => {
     expect(identity.product).toMatch(/libvirt.*QEMU/);
   });
 });
+
+describe('what a VM that is gone was owed', () => {
+  it('is nothing: its freeze and its paused application are let go', async () => {
+    const uuid = await defineVm('owed');
+    const libvirt = { virsh, settings: LIBVIRT_SETTINGS.parse({}) };
+    const hold = holdPath(images, uuid, 'run-1');
+    await writeRecords(virsh, hold, {
+      paused: { domainId: '1', bootId: 'boot' },
+      freezing: { nonce: 'nonce', domainId: '1' },
+      owner: { vmUuid: uuid, vmName: 'owed', runId: 'run-1', description: '' },
+    });
+    await virsh.run('remove it', ['undefine', uuid, '--keep-nvram']);
+    const guest = new LibvirtGuest(libvirt);
+    expect(await guest.debts()).toHaveLength(2);
+    await guest.thaw(uuid, 'run-1');
+    expect(await guest.resumeApplication(uuid, 'run-1')).toBeUndefined();
+    expect(await guest.debts()).toEqual([]);
+    await expect(stat(hold)).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+});
+
+describe('a guest agent', () => {
+  const agentThatSays = (why: string): GuestAgent => {
+    class Deaf extends Virsh {
+      override run(what: string): Promise<string> {
+        return Promise.reject(new EverthawError({ code: 'QuiesceFailed', what, why, hint: '-' }));
+      }
+    }
+    return new GuestAgent(new Deaf(virsh.shell, ''), randomUUID());
+  };
+
+  it('is taken for none of Windows only where it is too old to say', async () => {
+    expect(await agentThatSays('The command guest-get-osinfo has not been found').isWindows()).toBe(false);
+    await expect(agentThatSays('Guest agent is not responding').isWindows()).rejects.toMatchObject({
+      code: 'QuiesceFailed',
+    });
+  });
+});
+
+describe('a domain that nobody would write', () => {
+  it('is in no other’s way, and is told of when it is asked for', async () => {
+    const uuid = await defineVm('usual');
+    const odd = randomUUID();
+    const xml = `<domain type='qemu'><name>odd</name><uuid>${odd}</uuid><memory>65536</memory>
+      <os><type arch='x86_64'>hvm</type></os><devices>
+        <disk type='file' device='disk'><source file='/a'/><target dev='sda' bus='scsi'/>
+          <address type='drive' controller='0' bus='0' target='0' unit='1'/></disk>
+        <disk type='file' device='disk'><source file='/b'/><target dev='sdb' bus='scsi'/>
+          <address type='drive' controller='0' bus='0' target='0' unit='2'/></disk>
+      </devices></domain>`;
+    await define(virsh, 'define', xml);
+    const seen = new OddVirsh(virsh.shell, accessOf(lab.uri).uri);
+    expect(await findVms(seen, { kind: 'moref', value: uuid })).toMatchObject([{ name: 'usual' }]);
+    await expect(findVms(seen, { kind: 'name', value: 'odd' })).rejects.toMatchObject({ code: 'HostFault' });
+    await seen.close();
+    await virsh.run('remove it', ['undefine', odd]);
+  });
+});
+
+/** A libvirt that tells two disks of a domain in the same place, as an older one may. */
+class OddVirsh extends Virsh {
+  override async ask(...args: Parameters<Virsh['ask']>): ReturnType<Virsh['ask']> {
+    const answer = await super.ask(...args);
+    return { ...answer, output: answer.output.replaceAll("unit='2'", "unit='1'") };
+  }
+}
 
 describe('restoring to libvirt', () => {
   it('brings disks back in the form they had, flattened, and makes the VM, however often it is begun', async () => {
