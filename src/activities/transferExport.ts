@@ -1,6 +1,6 @@
 import { readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { activityInfo, cancellationSignal } from '@temporalio/activity';
+import { activityInfo } from '@temporalio/activity';
 import { imageFileName } from '../domain/diskFiles.js';
 import { dataClusters } from '../domain/extents.js';
 import type { DiskResult } from '../domain/runs.js';
@@ -105,7 +105,7 @@ async function convert(source: NamedExport, target: ImageFile, disk: DiskDescrip
     },
     signal,
   );
-  const stored = await hashFile(file, () => undefined, cancellationSignal());
+  const stored = await hashFile(file, () => undefined, signal);
   await rename(file, target.file);
   return { ...stored, resumedAtBytes: 0 };
 }

@@ -1,9 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { armSwitch, disarmSwitch } from '../../src/hosts/libvirt/deadMansSwitch.js';
+import { readyFreeze } from '../../src/hosts/libvirt/freeze.js';
 import { GuestAgent } from '../../src/hosts/libvirt/guestAgent.js';
+import { holdPath, writeRecords } from '../../src/hosts/libvirt/holdDirectory.js';
 import { localShell, type HostShell } from '../../src/hosts/libvirt/hostShell.js';
 import { LibvirtGuest } from '../../src/hosts/libvirt/libvirtGuest.js';
 import { commitSnapshot, listSnapshots } from '../../src/hosts/libvirt/snapshots.js';
+import { lookAt } from '../../src/hosts/libvirt/vmLook.js';
 import { LabGuest } from '../lab/guest.js';
 import { LabLibvirt } from '../lab/libvirt.js';
 import { closeDrivers, driverOn, newRunId, NEVER, take, traces } from './libvirtDriver.js';
@@ -126,7 +129,8 @@ describe('the freeze scripts', () => {
     await guestOf().pauseApplication(vm.uuid, asked, NEVER);
     await vm.libvirt.virsh('managedsave', vm.name);
     await expect(guestOf().resumeApplication(vm.uuid, asked.runId)).rejects.toMatchObject({
-      code: 'VmInUse',
+      code: 'QuiesceFailed',
+      why: expect.stringContaining('memory is saved') as string,
     });
     await vm.libvirt.virsh('start', vm.name);
     await vm.untilItAnswers();
@@ -152,19 +156,27 @@ describe('the freeze scripts', () => {
 });
 
 describe('the dead man’s switch', () => {
-  it('lets the guest go within ten seconds when everybody outside is dead', async () => {
+  it('lets the guest go within ten seconds when everybody outside is dead, and the debt is found and paid', async () => {
     const driver = driverOn(lab);
+    const runId = newRunId();
+    const hold = holdPath(vm.directory, vm.uuid, runId);
     await vm.startWriter(50);
-    await armSwitch(new GuestAgent(driver.virsh, vm.uuid), 'nonce-1', driver.settings.switchSeconds);
+    const owner = { vmUuid: vm.uuid, vmName: vm.name, runId, description: 'a dead run' };
+    await writeRecords(driver.virsh, hold, { owner });
+    await readyFreeze(driver, hold, await lookAt(driver.virsh, vm.uuid), new Date());
     const frozenAt = Date.now();
     await vm.libvirt.virsh('domfsfreeze', vm.name);
     expect(await vm.isFrozen()).toBe(true);
     await expect.poll(() => vm.isFrozen(), { timeout: 15_000, interval: 100 }).toBe(false);
     expect(Date.now() - frozenAt).toBeLessThan(10_000);
+    // The agent has not heard of it, and refuses to run anything.
     expect(await vm.isFrozenByAgent()).toBe(true);
-    expect(await vm.libvirt.virsh('domfsthaw', vm.name)).toContain('Thawed 0');
-    const agent = new GuestAgent(driver.virsh, vm.uuid);
-    expect(await disarmSwitch(agent, 'nonce-1')).toEqual({ hadFired: true });
+    const guest = new LibvirtGuest(driverOn(lab));
+    expect(await guest.answers(vm.uuid)).toBe(true);
+    expect(await guest.debts()).toMatchObject([{ kind: 'freeze', description: 'a dead run' }]);
+    await guest.thaw(vm.uuid, runId);
+    expect(await guest.absence('freeze', vm.uuid, runId)).toEqual({ state: 'gone' });
+    expect(await vm.isWriting()).toBe(true);
     await vm.stopWriter();
   });
 

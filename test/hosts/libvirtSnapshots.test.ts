@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LibvirtGuest } from '../../src/hosts/libvirt/libvirtGuest.js';
@@ -123,13 +123,13 @@ for (const pointInTime of ['pull', 'overlay'] as const) {
     it('is let go when libvirtd was killed and came back', async () => {
       const vm = await start();
       const driver = driverOn(lab, { pointInTime });
+      const written = await vm.recordsWritten();
       const taken = await take(driver, vm);
       await lab.kill();
       await expect(commitSnapshot(driver, vm.uuid, taken.snapshot.id)).rejects.toMatchObject({
         code: 'HostUnreachable',
       });
       await lab.restart();
-      const written = await vm.recordsWritten();
       await expect(recordsOf(driver, vm, taken)).resolves.toEqual([written, written]);
       await commitSnapshot(driver, vm.uuid, taken.snapshot.id);
       expect(await traces(vm)).toEqual([]);
@@ -179,7 +179,10 @@ describe('what is held in another place than the settings say', () => {
     return scratchDirectory;
   };
   const forgetLinks = (): Promise<void> =>
-    rm(join(process.env['XDG_STATE_HOME'] ?? '', 'everthaw'), { recursive: true });
+    rm(
+      join(process.env['XDG_STATE_HOME'] ?? '', 'everthaw/holds', lab.uri.replaceAll(/[^A-Za-z0-9]/g, '_')),
+      { recursive: true },
+    );
 
   for (const pointInTime of ['pull', 'overlay'] as const) {
     it(`is found by what uses it, without any note of it elsewhere (${pointInTime})`, async () => {
@@ -300,6 +303,21 @@ describe('what others do to the VM', () => {
     await vm.libvirt.virsh('managedsave', vm.name);
     await expect(take(driverOn(lab), vm, { quiesce: false })).rejects.toMatchObject({ code: 'VmInUse' });
     await vm.libvirt.virsh('start', vm.name);
+    expect(await traces(vm)).toEqual([]);
+  });
+
+  it('a record that another version wrote is told, and nothing is guessed', async () => {
+    const vm = await start();
+    const driver = driverOn(lab);
+    const { snapshot } = await take(driver, vm, { quiesce: false });
+    const plan = join(snapshot.id, 'plan.json');
+    const written = await readFile(plan);
+    await writeFile(plan, '{"mode":"of the future"}');
+    expect(await listSnapshots(driver, vm.uuid)).toMatchObject([{ id: snapshot.id, complete: false }]);
+    await expect(commitSnapshot(driver, vm.uuid, snapshot.id)).rejects.toMatchObject({ code: 'HostFault' });
+    expect(await vm.libvirt.virsh('backup-dumpxml', vm.name)).toContain(snapshot.id);
+    await writeFile(plan, written);
+    await commitSnapshot(driver, vm.uuid, snapshot.id);
     expect(await traces(vm)).toEqual([]);
   });
 

@@ -1,7 +1,7 @@
 import { localShell, type HostShell } from '../../src/hosts/libvirt/hostShell.js';
 import { accessOf } from '../../src/hosts/libvirt/libvirtUri.js';
 import { LIBVIRT_SETTINGS } from '../../src/hosts/libvirt/settings.js';
-import { takeSnapshot } from '../../src/hosts/libvirt/snapshots.js';
+import { takeSnapshot } from '../../src/hosts/libvirt/takeSnapshot.js';
 import { Virsh } from '../../src/hosts/libvirt/virsh.js';
 
 // A process that takes a point in time, to be killed: it says so on standard output when it is about to freeze.

@@ -118,7 +118,7 @@ export class LibvirtGuest implements GuestControl {
 function mayBePaused({ domain, domainId, reason, hasSavedMemory }: VmLook, paused: Paused): boolean {
   if (domainId === undefined && hasSavedMemory) {
     throw new EverthawError({
-      code: 'VmInUse',
+      code: 'QuiesceFailed',
       what: `resume the application in VM "${domain.name}"`,
       why: 'its memory is saved, with the paused application in it',
       hint: `start it (virsh start ${domain.name}), or throw its memory away (virsh managedsave-remove)`,

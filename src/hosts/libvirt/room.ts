@@ -1,7 +1,7 @@
 import { EverthawError } from '../../domain/errors.js';
 import { formatBytes } from '../../domain/format.js';
 import type { VmDescription } from '../../domain/vm.js';
-import { isHoldPath } from './holdDirectory.js';
+import { isHoldPath, unusable } from './holdDirectory.js';
 import { HOLD_RECORDS } from './holdRecords.js';
 import { rootFor } from './holdRoots.js';
 import type { Libvirt } from './libvirt.js';
@@ -20,7 +20,7 @@ export async function checkVm(libvirt: Libvirt, vm: VmDescription): Promise<read
   refuseOtherJobs(what, look);
   refuseSaved(what, look);
   const root = rootFor(libvirt, look);
-  const free = Number(await libvirt.virsh.script(`see how much room is in ${root}`, FREE, [root]));
+  const free = await freeIn(libvirt, root);
   const capacity = vm.disks.reduce((sum, disk) => sum + disk.capacityBytes, 0);
   const floor = libvirt.settings.scratchFloorBytes;
   const needed = floor + Math.round(capacity * SHARE_OF_CAPACITY);
@@ -29,7 +29,7 @@ export async function checkVm(libvirt: Libvirt, vm: VmDescription): Promise<read
       code: 'HostStorageFull',
       what,
       why: `${root} has ${formatBytes(free)} left, and what the VM overwrites meanwhile is kept there: ${formatBytes(needed)} are asked for`,
-      hint: 'free room there, or set scratchDirectory for this host to where there is some',
+      hint: 'free room there, or name a place with --scratch-directory where there is some',
     });
   }
   return free >= capacity
@@ -74,12 +74,22 @@ export async function watchVm(libvirt: Libvirt, instanceUuid: string, snapshotId
     code: 'HostStorageFull',
     what,
     why: `only ${formatBytes(Number(free))} are left where what the VM overwrites is kept, below the floor of ${formatBytes(floor)}; the backup is given up before QEMU would pause the VM`,
-    hint: 'free room on the host, or set scratchDirectory to where there is more',
+    hint: 'free room on the host, or name a place with --scratch-directory where there is more',
   });
 }
 
 /** In bytes, as far as whoever asks may use them. */
-const FREE = `df -P -B1 -- "$1" | awk 'NR == 2 { print $4 }'`;
+async function freeIn({ virsh }: Libvirt, root: string): Promise<number> {
+  const what = `see how much room is in ${root}`;
+  const free = (await virsh.script(what, FREE, [root])).trim();
+  if (free !== '') return Number(free);
+  throw unusable(what, 'it is no directory that Everthaw’s user may write to there');
+}
+
+const FREE = `
+[ -d "$1" ] && [ -w "$1" ] || exit 0
+df -P -B1 -- "$1" | awk 'NR == 2 { print $4 }'
+`;
 
 const WATCH = `
 v domstate "$1" --reason || exit 1

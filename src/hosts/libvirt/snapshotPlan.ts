@@ -25,7 +25,7 @@ export async function planSnapshot(
     name,
     plannedAt: now.toISOString(),
     disks: await heldDisks(libvirt, look),
-    socketDirectory: socketDirectory(hold),
+    socketDirectory: socketDirectory(libvirt, hold),
   };
 }
 
@@ -77,8 +77,10 @@ function sizeOf(stats: string, target: string): number {
   });
 }
 
-function socketDirectory(hold: string): string {
+/** In the hold directory where the path is short enough; else in one that is short, with a name that nobody can guess. */
+function socketDirectory({ settings }: Libvirt, hold: string): string {
   const beside = `${hold}/s`;
   const isShort = Buffer.byteLength(beside) + 1 + SOCKET_NAME_BYTES <= SOCKET_PATH_BYTES;
-  return isShort ? beside : `/var/tmp/.everthaw-${randomBytes(6).toString('hex')}`;
+  if (settings.socketDirectory === undefined && isShort) return beside;
+  return `${settings.socketDirectory ?? '/var/tmp'}/.everthaw-${randomBytes(6).toString('hex')}`;
 }
