@@ -21,6 +21,9 @@ import { readIdentity } from '../../src/hosts/libvirt/identity.js';
 import { importWay } from '../../src/hosts/libvirt/importWay.js';
 import { findVms } from '../../src/hosts/libvirt/inventory.js';
 import { holdPath, writeRecords } from '../../src/hosts/libvirt/holdDirectory.js';
+import { checkHostNeeds } from '../../src/hosts/libvirt/hostNeeds.js';
+import type { HostShell } from '../../src/hosts/libvirt/hostShell.js';
+import { isAutostarted } from '../../src/hosts/libvirt/unkeptParts.js';
 import { GuestAgent } from '../../src/hosts/libvirt/guestAgent.js';
 import { LibvirtGuest } from '../../src/hosts/libvirt/libvirtGuest.js';
 import { LIBVIRT_SETTINGS } from '../../src/hosts/libvirt/settings.js';
@@ -238,6 +241,40 @@ describe('what a VM that is gone was owed', () => {
     expect(await guest.resumeApplication(uuid, 'run-1')).toBeUndefined();
     expect(await guest.debts()).toEqual([]);
     await expect(stat(hold)).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+});
+
+describe('what a host needs for a backup', () => {
+  it.skipIf(process.getuid?.() !== 0)('is missed before anything is touched', async () => {
+    const uuid = await defineVm('needy');
+    const vm = { name: 'needy', instanceUuid: uuid };
+    const settings = LIBVIRT_SETTINGS.parse({});
+    const checked = (body: string) => {
+      const run: HostShell['run'] = (program, args, options) =>
+        virsh.shell.run('sh', ['-c', `${body}; exec "$@"`, 'sh', program, ...args], options);
+      class Elsewhere extends Virsh {
+        override ask(...args: Parameters<Virsh['ask']>): ReturnType<Virsh['ask']> {
+          return virsh.ask(...args);
+        }
+      }
+      const elsewhere = new Elsewhere({ ...virsh.shell, run }, accessOf(lab.uri).uri);
+      return checkHostNeeds({ virsh: elsewhere, settings }, vm);
+    };
+    await checked(':');
+    await expect(checked('set -- setpriv --reuid 65534 --clear-groups "$@"')).rejects.toMatchObject({
+      code: 'NotPermitted',
+      why: expect.stringContaining('_VARS.fd') as string,
+    });
+    // `shift` leaves the name of the shell out, which is found by its path.
+    await expect(checked(`shift; set -- /bin/sh "$@"; PATH=${images}`)).rejects.toMatchObject({
+      code: 'ProgramMissing',
+      why: expect.stringContaining('qemu-nbd') as string,
+    });
+    await rm(join(images, `${uuid.slice(0, 8)}_VARS.fd`));
+    await checked(':');
+    expect(await isAutostarted(virsh, vm)).toBe(false);
+    await virsh.run('start it with the host', ['autostart', uuid]);
+    expect(await isAutostarted(virsh, vm)).toBe(true);
   });
 });
 
