@@ -76,8 +76,15 @@ describe('reading a domain', () => {
 
   it('tells what of a VM is in no backup', () => {
     const configurationOf = (xml: string) => ({ name: 'vm', configuration: { xml, disks: [] } });
-    expect(unkeptParts(configurationOf(UEFI))).toEqual([expect.stringContaining('TPM')]);
-    expect(unkeptParts(configurationOf(MANY_DISKS))).toEqual([]);
+    expect(unkeptParts(configurationOf(UEFI), false)).toEqual([expect.stringContaining('TPM')]);
+    expect(unkeptParts(configurationOf(MANY_DISKS), false)).toEqual([]);
+    const direct = `<domain><os><kernel>/boot/vmlinuz</kernel><initrd>/boot/initrd</initrd></os>
+      <devices><hostdev mode='subsystem' type='pci'/></devices></domain>`;
+    expect(unkeptParts(configurationOf(direct), true)).toEqual([
+      expect.stringContaining('/boot/vmlinuz, /boot/initrd'),
+      expect.stringContaining('devices of the host'),
+      expect.stringContaining('autostart'),
+    ]);
   });
 
   it('reads names with quotes, line ends and other scripts as they are', () => {

@@ -25,7 +25,7 @@ export async function armSwitch(agent: GuestAgent, nonce: string, seconds: numbe
     code: 'QuiesceFailed',
     what: 'arm the dead man’s switch in the guest',
     why: exit === undefined ? 'it did not answer in time' : exit.output || `it ended with ${exit.exitCode}`,
-    hint: 'the guest needs a shell, fsfreeze (util-linux) and /run; or set freezeUnguarded for this host',
+    hint: 'the guest needs a shell, fsfreeze (util-linux) and /run; or allow a freeze without it with --freeze-unguarded',
   });
 }
 

@@ -2,7 +2,7 @@ import { basename, dirname } from 'node:path';
 import { EverthawError } from '../../domain/errors.js';
 import { isBackedUp } from './diskRefusal.js';
 import type { Domain, DomainDisk } from './domain.js';
-import { readAllDomains } from './domains.js';
+import { readAllWithOdd } from './domains.js';
 import type { HostShell } from './hostShell.js';
 import { readImages } from './imageInfo.js';
 import { mapAtMost } from './mapAtMost.js';
@@ -20,7 +20,7 @@ import type { Virsh } from './virsh.js';
  * @throws EverthawError VmInUse where it is not off
  */
 export async function destroyVm(virsh: Virsh, moref: string): Promise<readonly string[]> {
-  const all = await readAllDomains(virsh);
+  const { all, hasOdd } = await readAllWithOdd(virsh);
   const read = oneOf(all, moref);
   if (read === undefined) return [];
   requireOff(read, 'remove');
@@ -31,7 +31,8 @@ export async function destroyVm(virsh: Virsh, moref: string): Promise<readonly s
   const images = domain.disks.filter(isBackedUp).flatMap(imagesOf);
   const ours = images.filter((path) => dirname(path) === directory && !named.has(path));
   // While it bears a mark nobody can have built upon it.
-  const kept = domain.restored?.mark === undefined ? await builtUpon(virsh.shell, others, ours) : [];
+  const isWhole = domain.restored?.mark === undefined;
+  const kept = !isWhole ? [] : hasOdd ? ours : await builtUpon(virsh.shell, others, ours);
   const removed = ours.filter((path) => !kept.includes(path));
   // Files first: a domain that is still there tells the next attempt what is left to do.
   if (directory !== undefined) await removeFiles(virsh.shell, directory, removed);

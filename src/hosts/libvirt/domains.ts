@@ -1,4 +1,4 @@
-import { EverthawError } from '../../domain/errors.js';
+import { EverthawError, isErrorWithCode } from '../../domain/errors.js';
 import type { Domain, DomainState } from './domain.js';
 import { parseDomain } from './domainXml.js';
 import type { Virsh } from './virsh.js';
@@ -39,26 +39,42 @@ export async function listDomains(virsh: Virsh): Promise<readonly ListedDomain[]
   return domains;
 }
 
-/** Those of the domains that are still there. */
-export async function readDomains(virsh: Virsh, uuids: readonly string[]): Promise<readonly ReadDomain[]> {
+/** Those of the domains that are still there. @throws EverthawError where one cannot be understood, unless `skip` takes it */
+export async function readDomains(
+  virsh: Virsh,
+  uuids: readonly string[],
+  skip?: (uuid: string) => void,
+): Promise<readonly ReadDomain[]> {
   const read: ReadDomain[] = [];
   for (let at = 0; at < uuids.length; at += BATCH) {
     const batch = uuids.slice(at, at + BATCH);
     const parts = await virshBatch(virsh, 'read VMs', batch.flatMap(readCommands));
-    for (const index of batch.keys()) {
-      const domain = readParts(parts[index * 2], parts[index * 2 + 1]);
-      if (domain !== undefined) read.push(domain);
+    for (const [index, uuid] of batch.entries()) {
+      try {
+        const domain = readParts(parts[index * 2], parts[index * 2 + 1]);
+        if (domain !== undefined) read.push(domain);
+      } catch (error) {
+        if (skip === undefined || !isErrorWithCode(error, 'HostFault')) throw error;
+        skip(uuid);
+      }
     }
   }
   return read;
 }
 
+/** All that can be understood: one odd domain is in nobody else's way. */
 export async function readAllDomains(virsh: Virsh): Promise<readonly ReadDomain[]> {
-  const listed = await listDomains(virsh);
-  return readDomains(
-    virsh,
-    listed.map(({ uuid }) => uuid),
-  );
+  return (await readAllWithOdd(virsh)).all;
+}
+
+/** For whoever must know that there are others, of which nothing is known. */
+export async function readAllWithOdd(
+  virsh: Virsh,
+): Promise<{ readonly all: readonly ReadDomain[]; readonly hasOdd: boolean }> {
+  const uuids = (await listDomains(virsh)).map(({ uuid }) => uuid);
+  const odd: string[] = [];
+  const all = await readDomains(virsh, uuids, (uuid) => odd.push(uuid));
+  return { all, hasOdd: odd.length > 0 };
 }
 
 /** @throws EverthawError VmNotFound */

@@ -21,6 +21,7 @@ const LOOK_MS = 10_000;
 export interface FoundScript {
   readonly path: string;
   readonly exists: boolean;
+  readonly isExecutable: boolean;
   /** Empty where the guest does not tell: Windows. */
   readonly bootId: string;
 }
@@ -42,7 +43,12 @@ export async function findScript(agent: GuestAgent, script: FreezeScript): Promi
     });
   }
   const [, bootId = ''] = /boot:(\S+)/.exec(exit.output) ?? [];
-  return { path, exists: /\bfound\b/.test(exit.output), bootId };
+  return {
+    path,
+    exists: /\bfound\b/.test(exit.output),
+    isExecutable: isWindows || exit.output.includes('executable'),
+    bootId,
+  };
 }
 
 /**
@@ -56,9 +62,11 @@ export async function runScript(
   signal?: AbortSignal,
 ): Promise<ScriptOutcome> {
   const options = { timeoutMs, ...(signal === undefined ? {} : { signal }) };
-  const exit: GuestExit | undefined = path.endsWith('.bat')
+  const isWindows = path.endsWith('.bat');
+  if (!isWindows) await endEarlier(agent, path, timeoutMs);
+  const exit: GuestExit | undefined = isWindows
     ? await agent.run('cmd.exe', ['/c', path], options)
-    : await agent.run(path, [], options);
+    : await agent.run('/bin/sh', ['-c', RUN, 'everthaw-script', path], options);
   return (
     exit ?? {
       exitCode: ENDED_FOR_IT,
@@ -71,4 +79,54 @@ const LOOK = `
 read -r boot < /proc/sys/kernel/random/boot_id
 echo "boot:$boot"
 [ ! -e "$1" ] || echo found
+[ ! -x "$1" ] || echo executable
+`;
+
+/**
+ * Whoever asked for a pre-freeze script may have died, and the script goes on: a second one beside it could get into its way, and a
+ * post-thaw script that overtook it would leave the application paused for good. So before another pre-freeze its end is waited for,
+ * and before post-thaw it is ended.
+ */
+async function endEarlier(agent: GuestAgent, path: string, timeoutMs: number): Promise<void> {
+  const waitMs = path === SCRIPTS.other.preFreeze ? timeoutMs : 0;
+  const args = ['-c', END, 'everthaw-earlier', String(Math.ceil(waitMs / 1000))];
+  const exit = await agent.run('/bin/sh', args, { timeoutMs: waitMs + LOOK_MS });
+  if (exit?.exitCode === 0) return;
+  throw new EverthawError({
+    code: 'QuiesceFailed',
+    what: `end an earlier ${SCRIPTS.other.preFreeze} in the guest`,
+    why: exit?.output ?? 'it did not answer in time',
+    hint: 'see what keeps it, and end it there',
+    retry: 'again',
+  });
+}
+
+/** The start of a process tells it from a later one of its number. */
+const STARTED = `
+running=/run/everthaw-pre-freeze
+started() {
+  stat=$(cat "/proc/$1/stat" 2> /dev/null) || return 1
+  set -- \${stat##*) }
+  echo "\${20}"
+}
+`;
+
+/** The script takes the place of the shell that noted itself, so that whoever ends that one ends the script. */
+const RUN = `${STARTED}
+case $1 in
+  */pre-freeze-script) echo "$$ $(started $$)" 2> /dev/null > $running ;;
+esac
+exec "$1"
+`;
+
+const END = `${STARTED}
+read -r pid start 2> /dev/null < $running || exit 0
+tries=0
+while [ -n "$start" ] && [ "$(started "$pid")" = "$start" ]; do
+  [ "$tries" -lt "$1" ] || kill -KILL "$pid"
+  [ "$tries" -lt "$(($1 + 5))" ] || { echo "process $pid does not end"; exit 1; }
+  tries=$((tries + 1))
+  sleep 1
+done
+rm -f $running
 `;

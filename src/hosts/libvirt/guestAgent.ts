@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
-import { EverthawError, messageOf } from '../../domain/errors.js';
+import { EverthawError, isErrorWithCode, messageOf } from '../../domain/errors.js';
 import type { Virsh } from './virsh.js';
 
 /** An agent that lives answers at once; libvirt itself would wait for ever. */
@@ -53,8 +53,11 @@ export class GuestAgent {
   }
 
   async isWindows(): Promise<boolean> {
-    // An old agent knows no such command: it is no Windows of this century.
-    const info = await this.#ask('guest-get-osinfo').catch(() => ({}));
+    const info = await this.#ask('guest-get-osinfo').catch((error: unknown) => {
+      // An old agent knows no such command: it is no Windows of this century. One that does not answer may be anything.
+      if (isErrorWithCode(error, 'QuiesceFailed') && isSwitchedOff(error.why)) return {};
+      throw error;
+    });
     return OS_INFO.parse(info).id === 'mswindows';
   }
 
@@ -122,16 +125,20 @@ export class GuestAgent {
 
 function refused(what: string, execute: string, error: unknown): EverthawError {
   const said = error instanceof EverthawError ? error.why : messageOf(error);
-  const isOff = /has been disabled|not been found|not allowed/.test(said) && !said.includes('frozen state');
+  const isOff = isSwitchedOff(said);
   return new EverthawError({
     code: 'QuiesceFailed',
     what,
     why: isOff ? `the guest’s agent does not allow ${execute} (${said})` : said,
     hint: isOff
-      ? 'let the guest agent run programs (distributions switch guest-exec off in /etc/sysconfig/qemu-ga or /etc/qemu/qemu-ga.conf), or set freezeUnguarded for this host'
+      ? 'let the guest agent run programs (distributions switch guest-exec off in /etc/sysconfig/qemu-ga or /etc/qemu/qemu-ga.conf), or allow a freeze without scripts and switch with --freeze-unguarded'
       : 'see that qemu-guest-agent runs in the guest',
     cause: error,
   });
+}
+
+function isSwitchedOff(said: string): boolean {
+  return /has been disabled|not been found|not allowed/.test(said) && !said.includes('frozen state');
 }
 
 function decoded(base64: string): string {

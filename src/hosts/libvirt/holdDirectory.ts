@@ -9,7 +9,11 @@ import type { Virsh } from './virsh.js';
  * removed last.
  *
  * QEMU may run as another user: it may pass through the directory (mode 0711), and libvirt gives it the files that it is to
- * write. What somebody else owns is never believed to be ours: others may write to the same place.
+ * write. What somebody else owns is never believed to be ours: others may write to the same place. Nor is a copy, which came with the
+ * disks that it lay beside: `where` says where it was made.
+ *
+ * Wherever it is, a link in the home directory of our user on the host leads there, for those who come with other settings, or when
+ * the VM is not defined any more. It is a help only: without it one looks where disks of VMs are.
  */
 
 const NAME = /\/\.everthaw-[0-9a-f]{8}-[\w.-]+$/;
@@ -26,7 +30,7 @@ export function holdPath(root: string, vmUuid: string, runId: string): string {
     code: 'WrongUsage',
     what: `hold VM ${vmUuid}`,
     why: `"${path}" cannot be the name of what run ${runId} holds`,
-    hint: 'set scratchDirectory to an absolute path without line ends',
+    hint: 'give --scratch-directory an absolute path without line ends',
   });
 }
 
@@ -55,7 +59,7 @@ export function unusable(what: string, why: string, cause?: unknown): EverthawEr
     code: 'NotPermitted',
     what,
     why,
-    hint: 'set scratchDirectory to a directory of the host that the user of Everthaw there may write to and QEMU may enter',
+    hint: 'name with --scratch-directory a directory of the host that the user of Everthaw there may write to and QEMU may enter',
     cause,
   });
 }
@@ -104,13 +108,30 @@ function isRecordName(text: string): text is RecordName {
   return text in HOLD_RECORDS;
 }
 
+/** By inode too: a directory may be moved, or be found by a link. */
+const WHERE = `
+links=\${XDG_STATE_HOME:-$HOME/.local/state}/everthaw/holds/$(printf %s "$uri" | tr -c '[:alnum:]' _)
+place() { stat -c %i -- "$1" && realpath -- "$1"; }
+is_copy() {
+  [ -e "$1/where" ] || return 1
+  here=$(place "$1")
+  { read -r inode && read -r path; } < "$1/where"
+  [ "$inode" != "\${here%%
+*}" ] && [ "$path" != "\${here#*
+}" ]
+}
+`;
+
 /** A name, renamed when its bytes are on disk: nobody reads half a record. The owner's stays as it was first written. */
-const WRITE = `
+const WRITE = `${WHERE}
 d=$1
 shift
 mkdir -m 711 "$d" 2> /dev/null || [ -d "$d" ] || mkdir -m 711 "$d" || exit 1
 chmod 711 "$d" || exit 1
 umask 077
+new=$d/where.new.$$
+[ -e "$d/where" ] || { place "$d" > "$new" && sync "$new" && mv -f "$new" "$d/where"; } || exit 1
+{ mkdir -p "$links" && ln -sfn "$d" "$links/\${d##*/}"; } 2> /dev/null
 while [ $# -gt 0 ]; do
   if [ "$1" != owner ] || [ ! -e "$d/owner.json" ]; then
     new=$d/$1.new.$$
@@ -121,9 +142,9 @@ done
 sync "$d" "\${d%/*}"
 `;
 
-const READ_ONE = `
+const READ_ONE = `${WHERE}
 read_hold() {
-  [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ] || return 0
+  [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ] && ! is_copy "$1" || return 0
   printf 'hold\\t%s\\n' "$1"
   for name in ${Object.keys(HOLD_RECORDS).join(' ')}; do
     [ -f "$1/$name.json" ] && printf '%s\\t%s\\n' "$name" "$(base64 -w0 < "$1/$name.json")"
@@ -134,6 +155,12 @@ read_hold() {
 
 /** A directory that tells nothing is one that is being made or removed; after a minute nobody is doing that any more. */
 const READ = `${READ_ONE}
+for link in "$links"/.everthaw-*; do
+  root=$(readlink -- "$link") || continue
+  root=\${root%/*} known=
+  for each; do [ "$each" != "$root" ] || known=yes; done
+  [ -n "$known" ] || set -- "$@" "$root"
+done
 for root; do
   for hold in "$root"/.everthaw-*; do
     [ -d "$hold" ] && [ ! -L "$hold" ] && [ -O "$hold" ] || continue
@@ -144,7 +171,7 @@ for root; do
       fi
     fi
     [ -z "$(find "$hold" -maxdepth 0 -mmin +1)" ] || {
-      rm -f "$hold"/*.new.* "$hold"/*.json "$hold/backup.xml" "$hold/outcome" "$hold/lock"
+      rm -f "$hold"/*.new.* "$hold"/*.json "$hold/backup.xml" "$hold/outcome" "$hold/lock" "$hold/where"
       rmdir "$hold"
     } 2> /dev/null
   done
@@ -152,11 +179,12 @@ done
 exit 0
 `;
 
-const REMOVE = `
+const REMOVE = `${WHERE}
 d=$1
 shift
 [ -d "$d" ] || exit 0
 for name; do rm -f "$d/$name.json" || exit 1; done
 for name in plan paused freezing; do [ ! -e "$d/$name.json" ] || exit 0; done
-rm -f "$d"/*.new.* "$d/taken.json" "$d/backup.xml" "$d/outcome" "$d/lock" && rm -f "$d/owner.json" && rmdir "$d"
+rm -f "$d"/*.new.* "$d/taken.json" "$d/backup.xml" "$d/outcome" "$d/lock" "$d/where" || exit 1
+rm -f "$d/owner.json" && rmdir "$d" && rm -f "$links/\${d##*/}"
 `;

@@ -63,6 +63,7 @@ export type HoldRecords = { readonly [Name in RecordName]?: z.infer<(typeof HOLD
 export type HoldOwner = z.infer<typeof HOLD_OWNER>;
 export type HeldDisk = z.infer<typeof HELD_DISK>;
 export type SnapshotPlan = z.infer<typeof SNAPSHOT_PLAN>;
+export type Paused = z.infer<typeof PAUSED>;
 export type Freezing = z.infer<typeof FREEZING>;
 
 /** Everything that a run holds of a VM on its host. */

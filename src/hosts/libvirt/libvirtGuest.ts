@@ -5,12 +5,12 @@ import { letGoFreeze } from './freeze.js';
 import { findScript, runScript } from './freezeScripts.js';
 import { GuestAgent } from './guestAgent.js';
 import { holdPath, readHolds, removeRecords, writeRecords } from './holdDirectory.js';
-import type { Hold } from './holdRecords.js';
+import type { Hold, Paused } from './holdRecords.js';
 import { allRoots, rootFor } from './holdRoots.js';
 import { holdsOf } from './holds.js';
 import { hostNow } from './hostClock.js';
 import type { Libvirt } from './libvirt.js';
-import { lookAt, type VmLook } from './vmLook.js';
+import { lookAt, lookIfThere, type VmLook } from './vmLook.js';
 
 /** What pausedApplication and freeze owe, and where it is noted. */
 const RECORD_OF = { pausedApplication: 'paused', freeze: 'freezing' } as const satisfies Record<
@@ -48,6 +48,7 @@ export class LibvirtGuest implements GuestControl {
       throw error;
     });
     if (script?.exists !== true) return undefined;
+    if (!script.isExecutable) throw notExecutable(look, script.path);
     signal.throwIfAborted();
     await writeRecords(virsh, holdPath(rootFor(this.#libvirt, look), instanceUuid, runId), {
       paused: { domainId: look.domainId, bootId: script.bootId },
@@ -62,10 +63,9 @@ export class LibvirtGuest implements GuestControl {
     const { virsh, settings } = this.#libvirt;
     const hold = await this.#holdOf(instanceUuid, runId);
     if (hold?.paused === undefined) return undefined;
-    const look = await lookAt(virsh, instanceUuid);
+    const look = await lookIfThere(virsh, instanceUuid);
     let outcome: ScriptOutcome | undefined;
-    // A guest that was started anew since has an application that nobody paused.
-    if (look.domainId === hold.paused.domainId) {
+    if (look !== undefined && mayBePaused(look, hold.paused)) {
       const agent = new GuestAgent(virsh, instanceUuid);
       const script = await findScript(agent, 'postThaw');
       if (script.exists && script.bootId === hold.paused.bootId)
@@ -79,7 +79,7 @@ export class LibvirtGuest implements GuestControl {
     const { virsh } = this.#libvirt;
     const hold = await this.#holdOf(instanceUuid, runId);
     if (hold?.freezing === undefined) return;
-    const look = await lookAt(virsh, instanceUuid);
+    const look = await lookIfThere(virsh, instanceUuid);
     await letGoFreeze(this.#libvirt, { ...hold, freezing: hold.freezing }, look, await hostNow(virsh));
   }
 
@@ -109,12 +109,41 @@ export class LibvirtGuest implements GuestControl {
   }
 }
 
+/**
+ * A guest that was started anew since has an application that nobody paused. One whose memory was saved goes on where it was, under
+ * another id of libvirt's: its own boot tells then, where it has one to tell.
+ *
+ * @throws EverthawError while its memory is saved, with the paused application in it
+ */
+function mayBePaused({ domain, domainId, reason, hasSavedMemory }: VmLook, paused: Paused): boolean {
+  if (domainId === undefined && hasSavedMemory) {
+    throw new EverthawError({
+      code: 'QuiesceFailed',
+      what: `resume the application in VM "${domain.name}"`,
+      why: 'its memory is saved, with the paused application in it',
+      hint: `start it (virsh start ${domain.name}), or throw its memory away (virsh managedsave-remove)`,
+      retry: 'again',
+    });
+  }
+  if (domainId === undefined) return false;
+  return domainId === paused.domainId || (paused.bootId !== '' && reason !== 'booted');
+}
+
+function notExecutable({ domain }: VmLook, path: string): EverthawError {
+  return new EverthawError({
+    code: 'FreezeScriptFailed',
+    what: `run ${path} in VM "${domain.name}"`,
+    why: 'it is there, but not executable',
+    hint: `in the guest: chmod 755 ${path}, or remove it where it is not to be run`,
+  });
+}
+
 function scriptFailed({ domain }: VmLook, path: string, { exitCode, output }: ScriptOutcome): EverthawError {
   const said = output === '' ? ' and said nothing' : `: ${output}`;
   return new EverthawError({
-    code: 'QuiesceFailed',
+    code: 'FreezeScriptFailed',
     what: `run ${path} in VM "${domain.name}"`,
     why: `it ended with ${exitCode}${said}`,
-    hint: 'mend the script, or allow a crash-consistent backup with --quiesce preferred',
+    hint: 'mend the script in the guest; --quiesce none takes a crash-consistent backup without it',
   });
 }

@@ -12,6 +12,7 @@ import { createVm } from './createVm.js';
 import { describeVm } from './description.js';
 import { destroyVm } from './destroyVm.js';
 import { hostNow } from './hostClock.js';
+import { checkHostNeeds } from './hostNeeds.js';
 import { deletePath, makeDirectory, readText, uploadFile } from './hostFiles.js';
 import { readIdentity } from './identity.js';
 import { importWay } from './importWay.js';
@@ -29,7 +30,7 @@ import type { LibvirtSettings } from './settings.js';
 import { openExport } from './snapshotExport.js';
 import { commitSnapshot, listAllSnapshots, listSnapshots, snapshotAbsence } from './snapshots.js';
 import { takeSnapshot } from './takeSnapshot.js';
-import { unkeptParts } from './unkeptParts.js';
+import { isAutostarted, unkeptParts } from './unkeptParts.js';
 import { Virsh } from './virsh.js';
 import { downloadVmFile, listVmFiles } from './vmFiles.js';
 
@@ -107,7 +108,9 @@ export class LibvirtHost implements Host {
   }
 
   async checkVm(vm: VmDescription): Promise<readonly string[]> {
-    return [...(await checkVm(this.#libvirt, vm)), ...unkeptParts(vm)];
+    const warnings = await checkVm(this.#libvirt, vm);
+    await checkHostNeeds(this.#libvirt, vm);
+    return [...warnings, ...unkeptParts(vm, await isAutostarted(this.#libvirt.virsh, vm))];
   }
 
   watchVm(instanceUuid: string, snapshotId: string): Promise<void> {

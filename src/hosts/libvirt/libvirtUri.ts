@@ -36,7 +36,7 @@ export function accessOf(address: string): LibvirtAccess {
   if (url.protocol === 'qemu+ssh:' && url.hostname !== '') {
     const user = url.username === '' ? '' : `${decodeURIComponent(url.username)}@`;
     const port = url.port === '' ? undefined : Number(url.port);
-    const destination = `${user}${url.hostname}`;
+    const destination = `${user}${url.hostname.replace(/^\[(.*)\]$/, '$1')}`;
     // What begins with a dash would be an option to ssh.
     if (destination.startsWith('-')) throw refused(address, 'no host has such a name');
     return { shell: sshShell(destination, port), uri: local };

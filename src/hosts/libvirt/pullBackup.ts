@@ -88,6 +88,11 @@ export async function endBackup({ virsh }: Libvirt, hold: string, { uuid, domain
 
 /** A job is told by where its scratch files lie. */
 function isOf(hold: string, job: string): boolean {
+  return scratchFilesOf(job).some((file) => file.startsWith(`${hold}/`));
+}
+
+/** What a job of anybody's keeps what is overwritten in, as libvirt describes the job. */
+export function scratchFilesOf(job: string): readonly string[] {
   const disks = parseTree(job.trim(), 'domainbackup').at('disks')?.elements('disk') ?? [];
-  return disks.some((disk) => disk.at('scratch')?.get('file')?.startsWith(`${hold}/`) ?? false);
+  return disks.map((disk) => disk.at('scratch')?.get('file')).filter((file) => file !== undefined);
 }

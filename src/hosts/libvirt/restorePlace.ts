@@ -1,6 +1,10 @@
 import { basename, dirname } from 'node:path';
 import { EverthawError } from '../../domain/errors.js';
+import { formatBytes } from '../../domain/format.js';
 import type { RestorePlace, RestoreWish } from '../../domain/runs.js';
+import { parseConfiguration } from './configuration.js';
+import type { HostShell } from './hostShell.js';
+import { freeSpace } from './storage.js';
 import type { Virsh } from './virsh.js';
 
 /** Where a VM is restored to, in libvirt's terms. */
@@ -14,9 +18,16 @@ export interface LibvirtPlace {
 /** Lies in a directory that was made for the disks of one restored VM. */
 export const RESTORED_FILE = 'everthaw-restored';
 
-/** The directory and network that are wished for, or the directory that the first disk lay in, if they are there. */
+/** What is no place for files: what is written there is memory, or the kernel's. */
+const NO_STORAGE = /^\/(dev|proc|sys)(\/|$)/;
+const NO_STORAGE_KINDS: readonly string[] = ['devtmpfs', 'proc', 'ramfs', 'sysfs'];
+
+/**
+ * The directory and network that are wished for, or the directory that the first disk lay in, if they are there; and whether the
+ * disks have room there.
+ */
 export async function findPlace(virsh: Virsh, wish: RestoreWish): Promise<RestorePlace> {
-  const wished = wish.storage ?? dirname(wish.disks[0]?.originalPath ?? '');
+  const wished = wish.storage ?? directoryBefore(wish);
   const asIs = wish.storage !== undefined;
   const { exit, stdout, stderr } = await virsh.shell.run('sh', [
     '-c',
@@ -32,9 +43,56 @@ export async function findPlace(virsh: Virsh, wish: RestoreWish): Promise<Restor
     });
   }
   const directory = stdout.replace(/\n$/, '');
+  await checkStorage(virsh.shell, directory, neededBytes(wish));
   const network = wish.network ?? '';
   if (network !== '') await findNetwork(virsh, network);
   return { storage: directory, ids: { directory, network } };
+}
+
+/** @throws EverthawError where no disk was a file: devices come back as files, and nobody has said where to */
+function directoryBefore({ disks }: RestoreWish): string {
+  const file = disks.find(({ originalPath }) => !NO_STORAGE.test(originalPath))?.originalPath;
+  if (file !== undefined) return dirname(file);
+  throw new EverthawError({
+    code: 'RestorePlaceMissing',
+    what: 'find a directory to restore to',
+    why: `none of the VM's disks was a file (${disks.map(({ originalPath }) => originalPath).join(', ')}), and they come back as files`,
+    hint: 'name a directory for them with --storage',
+  });
+}
+
+async function checkStorage(shell: HostShell, directory: string, needed: number): Promise<void> {
+  const space = (await freeSpace(shell, [directory])).get(directory);
+  if (NO_STORAGE.test(directory) || NO_STORAGE_KINDS.includes(space?.kind ?? '')) {
+    throw new EverthawError({
+      code: 'RestorePlaceMissing',
+      what: `restore to ${directory} on ${shell.where}`,
+      why: 'it is no place for files: what is written there is gone with the next start of the machine',
+      hint: 'name a directory on a disk with --storage',
+    });
+  }
+  if (space === undefined || space.freeBytes >= needed) return;
+  throw new EverthawError({
+    code: 'HostStorageFull',
+    what: `restore to ${directory} on ${shell.where}`,
+    why: `it has ${formatBytes(space.freeBytes)} left, and the disks need ${formatBytes(needed)} while they are restored`,
+    hint: 'free room there, or name another directory with --storage',
+  });
+}
+
+/** All disks as they are kept, and the largest of those that are converted a second time: they are, one after the other. */
+function neededBytes({ vm, disks }: RestoreWish): number {
+  const before = vm.configuration === undefined ? [] : parseConfiguration(vm.configuration).disks;
+  let sum = 0;
+  let largest = 0;
+  for (const { label, format, sizeBytes = 0 } of disks) {
+    // What a raw file takes is not known: its holes take nothing.
+    const stored = format === 'raw' ? 0 : sizeBytes;
+    const wasRaw = before.find((disk) => disk.label === label)?.format === 'raw';
+    if (format !== (wasRaw ? 'raw' : 'qcow2')) largest = Math.max(largest, stored);
+    sum += stored;
+  }
+  return sum + largest;
 }
 
 /** Our own place back again. @throws EverthawError where it is none of ours */

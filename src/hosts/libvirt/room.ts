@@ -29,7 +29,7 @@ export async function checkVm(libvirt: Libvirt, vm: VmDescription): Promise<read
       code: 'HostStorageFull',
       what,
       why: `${root} has ${formatBytes(free)} left, and what the VM overwrites meanwhile is kept there: ${formatBytes(needed)} are asked for`,
-      hint: 'free room there, or set scratchDirectory for this host to where there is some',
+      hint: 'free room there, or name a place with --scratch-directory where there is some',
     });
   }
   return free >= capacity
@@ -74,7 +74,7 @@ export async function watchVm(libvirt: Libvirt, instanceUuid: string, snapshotId
     code: 'HostStorageFull',
     what,
     why: `only ${formatBytes(Number(free))} are left where what the VM overwrites is kept, below the floor of ${formatBytes(floor)}; the backup is given up before QEMU would pause the VM`,
-    hint: 'free room on the host, or set scratchDirectory to where there is more',
+    hint: 'free room on the host, or name a place with --scratch-directory where there is more',
   });
 }
 

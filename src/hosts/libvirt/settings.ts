@@ -1,5 +1,8 @@
 import * as z from 'zod';
 
+/** A guest that stands still for longer is as good as down. */
+export const LONGEST_FREEZE_SECONDS = 60;
+
 /** How Everthaw works with a libvirt host; everything has a default. */
 export const LIBVIRT_SETTINGS = z.object({
   /** `pull`: a backup job with an NBD export; `overlay`: an external snapshot; `auto`: pull where the host can. */
@@ -21,7 +24,7 @@ export const LIBVIRT_SETTINGS = z.object({
   freezeUnguarded: z.boolean().default(false),
   scriptTimeoutMs: z.number().int().positive().default(60_000),
   /** After so long the guest lets its own freeze go, whoever died. */
-  switchSeconds: z.number().int().positive().default(8),
+  switchSeconds: z.number().int().positive().max(LONGEST_FREEZE_SECONDS).default(8),
 });
 
 export type LibvirtSettings = z.infer<typeof LIBVIRT_SETTINGS>;

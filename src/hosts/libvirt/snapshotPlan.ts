@@ -30,7 +30,7 @@ export async function planSnapshot(
 }
 
 /** A VM without a process has nobody who could keep what it overwrites. */
-async function modeFor({ virsh, settings }: Libvirt, look: VmLook): Promise<SnapshotPlan['mode']> {
+export async function modeFor({ virsh, settings }: Libvirt, look: VmLook): Promise<SnapshotPlan['mode']> {
   if (look.domainId === undefined || settings.pointInTime === 'overlay') return 'overlay';
   if (settings.pointInTime === 'pull') return 'pull';
   const capabilities = await virsh.run('ask what the hypervisor can do', ['domcapabilities']);

@@ -6,7 +6,7 @@ import { allRoots } from './holdRoots.js';
 import { holdsOf, infosOf } from './holds.js';
 import type { Libvirt } from './libvirt.js';
 import { releaseHold } from './releaseHold.js';
-import { lookAt } from './vmLook.js';
+import { lookIfThere } from './vmLook.js';
 
 export async function listSnapshots(
   libvirt: Libvirt,
@@ -33,8 +33,8 @@ export async function snapshotAbsence(
   const holds = await holdsOf(libvirt, instanceUuid);
   const found = holds.flatMap(infosOf).find(ours);
   if (found !== undefined) return { state: 'present', why: `${found.id} is still there` };
-  const look = await lookAt(libvirt.virsh, instanceUuid);
-  const orphan = [...look.domain.disks, ...look.definition.disks]
+  const look = await lookIfThere(libvirt.virsh, instanceUuid);
+  const orphan = [...(look?.domain.disks ?? []), ...(look?.definition.disks ?? [])]
     .flatMap(({ path, backing }) => [path, ...backing.map((image) => image.path)])
     .find((path) => path !== undefined && isOrphan(path, instanceUuid, holds));
   return orphan === undefined

@@ -92,7 +92,7 @@ function notTaken(what: string, { mode }: SnapshotPlan, said: string): EverthawE
     code: 'HostFault',
     what,
     why: said,
-    hint: 'its QEMU may be too old for backup jobs: set pointInTime to overlay for this host',
+    hint: 'its QEMU may be too old for backup jobs: take it with --point-in-time overlay',
   });
 }
 
