@@ -3,10 +3,10 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EverthawError } from '../../src/domain/errors.js';
 import type { SnapshotRequest, SnapshotTaken } from '../../src/hosts/host.js';
-import type { HostShell } from '../../src/hosts/libvirt/hostShell.js';
+import { localShell, type HostShell } from '../../src/hosts/libvirt/hostShell.js';
 import type { Libvirt } from '../../src/hosts/libvirt/libvirt.js';
 import { LibvirtGuest } from '../../src/hosts/libvirt/libvirtGuest.js';
-import { accessOf } from '../../src/hosts/libvirt/libvirtUri.js';
+import { parseAddress } from '../../src/hosts/libvirt/libvirtUri.js';
 import { LIBVIRT_SETTINGS, type LibvirtSettings } from '../../src/hosts/libvirt/settings.js';
 import { openExport } from '../../src/hosts/libvirt/snapshotExport.js';
 import { commitSnapshot, listSnapshots, takeSnapshot } from '../../src/hosts/libvirt/snapshots.js';
@@ -29,11 +29,10 @@ export function newRunId(): string {
 export function driverOn(
   lab: LabLibvirt,
   settings: Partial<LibvirtSettings> = {},
-  shell?: HostShell,
+  shell: HostShell = localShell,
 ): Libvirt {
-  const access = accessOf(lab.uri);
   return {
-    virsh: new Virsh(shell ?? access.shell, access.uri),
+    virsh: new Virsh(shell, parseAddress(lab.uri).uri),
     settings: LIBVIRT_SETTINGS.parse(settings),
   };
 }

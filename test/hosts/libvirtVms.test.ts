@@ -19,7 +19,8 @@ import { deletePath, makeDirectory, readText, uploadFile } from '../../src/hosts
 import { readIdentity } from '../../src/hosts/libvirt/identity.js';
 import { importWay } from '../../src/hosts/libvirt/importWay.js';
 import { findVms } from '../../src/hosts/libvirt/inventory.js';
-import { accessOf } from '../../src/hosts/libvirt/libvirtUri.js';
+import { localShell } from '../../src/hosts/libvirt/hostShell.js';
+import { parseAddress } from '../../src/hosts/libvirt/libvirtUri.js';
 import { listMarkedVms, unmarkVm } from '../../src/hosts/libvirt/marks.js';
 import { writeRestored } from '../../src/hosts/libvirt/metadata.js';
 import { powerOn } from '../../src/hosts/libvirt/power.js';
@@ -41,8 +42,8 @@ let backup: string;
 
 beforeAll(async () => {
   lab = await LabLibvirt.start();
-  const { shell, uri } = accessOf(lab.uri);
-  virsh = new Virsh(shell, uri);
+  const { uri } = parseAddress(lab.uri);
+  virsh = new Virsh(localShell, uri);
   images = join(lab.directory, 'images');
   backup = join(lab.directory, 'backup');
   for (const directory of [images, backup]) await mkdir(directory);
