@@ -13,6 +13,7 @@ const NEEDS = [
   { package: 'libvirt-daemon', isThere: () => isOnPath('libvirtd') },
   { package: 'libvirt-daemon-driver-qemu', isThere: hasQemuDriver },
   { package: 'libvirt-clients', isThere: () => isOnPath('virsh') },
+  { package: 'openssh-client', isThere: () => isOnPath('ssh') && isOnPath('ssh-keygen') },
   { package: 'curl', isThere: () => isOnPath('curl') },
   { package: 'util-linux', isThere: () => isOnPath('flock') && isOnPath('setpriv') },
 ];

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { stateDirectories } from '../config/directories.js';
 import type { Settings } from '../config/settings.js';
@@ -107,7 +107,7 @@ async function accessVsphere(settings: Settings, flags: HostFlags, address: stri
     // The worker reads it from another directory.
     ...(caFile === undefined ? {} : { caFile: resolve(caFile) }),
   };
-  const host = await openHost(entry, password, undefined, join(settings.stateDirectory, 'certificates'));
+  const host = await openHost(entry, password, undefined, settings.stateDirectory);
   return { host, password, entry: { uuid: host.identity.uuid, ...entry } };
 }
 

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { open } from 'node:fs/promises';
 import { EverthawError } from '../domain/errors.js';
+import { SSH_FAILED, sshFault } from './sshFault.js';
 import type { SourceProgram } from './sourceProgram.js';
 
 const TAIL_BYTES = 2000;
@@ -122,6 +123,7 @@ export function programFailed(
   exit: number | string,
   tail: string,
 ): EverthawError {
+  if (source.program === 'ssh' && exit === SSH_FAILED) return sshFault(`transfer ${source.what}`, tail);
   const known = source.program === 'curl' && typeof exit === 'number' ? CURL_MEANINGS[exit] : undefined;
   const said = tail === '' ? '' : ` (${tail})`;
   return new EverthawError({

@@ -61,7 +61,7 @@ export class HostPool {
 
   async #openHost(hostUuid: string, user: string): Promise<Host> {
     const { entry, password } = await this.#register.get(hostUuid);
-    return openHost(entry, password, this.#store(hostUuid, user), join(this.#directory, 'certificates'));
+    return openHost(entry, password, this.#store(hostUuid, user), this.#directory);
   }
 
   #store(hostUuid: string, user: string): SessionStore {
@@ -85,11 +85,11 @@ export async function openHost(
   entry: HostAddress,
   password: Secret,
   store: SessionStore | undefined,
-  certificates: string,
+  stateDirectory: string,
 ): Promise<Host> {
   if (entry.kind === 'libvirt') {
     const { LibvirtHost } = await import('./libvirt/libvirtHost.js');
-    return LibvirtHost.open(entry.address, entry.settings);
+    return LibvirtHost.open(entry.address, entry.settings, stateDirectory);
   }
   const { VsphereHost } = await import('./vsphere/vsphereHost.js');
   const { address, port, username, caFile, thumbprint } = entry;
@@ -97,6 +97,7 @@ export async function openHost(
     ...(caFile === undefined ? {} : { caFile }),
     ...(thumbprint === undefined ? {} : { thumbprint }),
   };
+  const certificates = join(stateDirectory, 'certificates');
   return VsphereHost.open({ address, port, username, password, trust }, store ?? FORGETFUL, certificates);
 }
 

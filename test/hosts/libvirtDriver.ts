@@ -6,7 +6,7 @@ import type { SnapshotRequest, SnapshotTaken } from '../../src/hosts/host.js';
 import { localShell, type HostShell } from '../../src/hosts/libvirt/hostShell.js';
 import type { Libvirt } from '../../src/hosts/libvirt/libvirt.js';
 import { LibvirtGuest } from '../../src/hosts/libvirt/libvirtGuest.js';
-import { accessOf } from '../../src/hosts/libvirt/libvirtUri.js';
+import { parseAddress } from '../../src/hosts/libvirt/libvirtUri.js';
 import { LIBVIRT_SETTINGS, type LibvirtSettings } from '../../src/hosts/libvirt/settings.js';
 import { openExport } from '../../src/hosts/libvirt/snapshotExport.js';
 import { commitSnapshot, listSnapshots } from '../../src/hosts/libvirt/snapshots.js';
@@ -30,9 +30,9 @@ export function newRunId(): string {
 export function driverOn(
   lab: LabLibvirt,
   settings: Partial<LibvirtSettings> = {},
-  shell?: HostShell,
+  shell: HostShell = localShell,
 ): Libvirt {
-  const virsh = new Virsh(shell ?? localShell, accessOf(lab.uri).uri);
+  const virsh = new Virsh(shell, parseAddress(lab.uri).uri);
   opened.add(virsh);
   return { virsh, settings: LIBVIRT_SETTINGS.parse(settings) };
 }
@@ -153,7 +153,7 @@ export function mortalDriver(
       return super.ask(...args);
     }
   }
-  const virsh = new MortalVirsh(shell, accessOf(lab.uri).uri);
+  const virsh = new MortalVirsh(shell, parseAddress(lab.uri).uri);
   opened.add(virsh);
   return { driver: { virsh, settings: LIBVIRT_SETTINGS.parse(settings) }, isDead: () => left < 0 };
 }

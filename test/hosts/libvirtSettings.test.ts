@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { libvirtSettings } from '../../src/cli/libvirtFlags.js';
 import { readSettings } from '../../src/config/settings.js';
-import { accessOf } from '../../src/hosts/libvirt/libvirtUri.js';
+import { parseAddress } from '../../src/hosts/libvirt/libvirtUri.js';
 
 describe('how a libvirt host is worked with', () => {
   const read = (env: NodeJS.ProcessEnv) => libvirtSettings(readSettings(env), {});
@@ -20,7 +20,9 @@ describe('how a libvirt host is worked with', () => {
   });
 
   it('gives ssh an IPv6 address without the brackets that a URI needs', () => {
-    expect(accessOf('qemu+ssh://backup@[2001:db8::1]/system').shell.where).toBe('backup@2001:db8::1');
-    expect(accessOf('qemu+ssh://[::1]/system').shell.where).toBe('::1');
+    expect(parseAddress('qemu+ssh://backup@[2001:db8::1]/system').ssh?.destination).toBe(
+      'backup@2001:db8::1',
+    );
+    expect(parseAddress('qemu+ssh://[::1]/system').ssh?.destination).toBe('::1');
   });
 });

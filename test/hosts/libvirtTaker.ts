@@ -1,5 +1,5 @@
 import { localShell, type HostShell } from '../../src/hosts/libvirt/hostShell.js';
-import { accessOf } from '../../src/hosts/libvirt/libvirtUri.js';
+import { parseAddress } from '../../src/hosts/libvirt/libvirtUri.js';
 import { LIBVIRT_SETTINGS } from '../../src/hosts/libvirt/settings.js';
 import { takeSnapshot } from '../../src/hosts/libvirt/takeSnapshot.js';
 import { Virsh } from '../../src/hosts/libvirt/virsh.js';
@@ -16,7 +16,7 @@ const telling: HostShell = {
 };
 
 await takeSnapshot(
-  { virsh: new Virsh(telling, accessOf(uri).uri), settings: LIBVIRT_SETTINGS.parse({ pointInTime }) },
+  { virsh: new Virsh(telling, parseAddress(uri).uri), settings: LIBVIRT_SETTINGS.parse({ pointInTime }) },
   vmUuid,
   { name: 'test', description: runId, runId, quiesce: true },
   new AbortController().signal,

@@ -22,12 +22,12 @@ import { importWay } from '../../src/hosts/libvirt/importWay.js';
 import { findVms } from '../../src/hosts/libvirt/inventory.js';
 import { holdPath, writeRecords } from '../../src/hosts/libvirt/holdDirectory.js';
 import { checkHostNeeds } from '../../src/hosts/libvirt/hostNeeds.js';
-import type { HostShell } from '../../src/hosts/libvirt/hostShell.js';
+import { localShell, type HostShell } from '../../src/hosts/libvirt/hostShell.js';
 import { isAutostarted } from '../../src/hosts/libvirt/unkeptParts.js';
 import { GuestAgent } from '../../src/hosts/libvirt/guestAgent.js';
 import { LibvirtGuest } from '../../src/hosts/libvirt/libvirtGuest.js';
 import { LIBVIRT_SETTINGS } from '../../src/hosts/libvirt/settings.js';
-import { accessOf } from '../../src/hosts/libvirt/libvirtUri.js';
+import { parseAddress } from '../../src/hosts/libvirt/libvirtUri.js';
 import { listMarkedVms, unmarkVm } from '../../src/hosts/libvirt/marks.js';
 import { writeRestored } from '../../src/hosts/libvirt/metadata.js';
 import { powerOn } from '../../src/hosts/libvirt/power.js';
@@ -49,8 +49,8 @@ let backup: string;
 
 beforeAll(async () => {
   lab = await LabLibvirt.start();
-  const { shell, uri } = accessOf(lab.uri);
-  virsh = new Virsh(shell, uri);
+  const { uri } = parseAddress(lab.uri);
+  virsh = new Virsh(localShell, uri);
   images = join(lab.directory, 'images');
   backup = join(lab.directory, 'backup');
   for (const directory of [images, backup]) await mkdir(directory);
@@ -257,7 +257,7 @@ describe('what a host needs for a backup', () => {
           return virsh.ask(...args);
         }
       }
-      const elsewhere = new Elsewhere({ ...virsh.shell, run }, accessOf(lab.uri).uri);
+      const elsewhere = new Elsewhere({ ...virsh.shell, run }, parseAddress(lab.uri).uri);
       return checkHostNeeds({ virsh: elsewhere, settings }, vm);
     };
     await checked(':');
@@ -308,7 +308,7 @@ describe('a domain that nobody would write', () => {
           <address type='drive' controller='0' bus='0' target='0' unit='2'/></disk>
       </devices></domain>`;
     await define(virsh, 'define', xml);
-    const seen = new OddVirsh(virsh.shell, accessOf(lab.uri).uri);
+    const seen = new OddVirsh(virsh.shell, parseAddress(lab.uri).uri);
     expect(await findVms(seen, { kind: 'moref', value: uuid })).toMatchObject([{ name: 'usual' }]);
     await expect(findVms(seen, { kind: 'name', value: 'odd' })).rejects.toMatchObject({ code: 'HostFault' });
     await seen.close();

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openHost } from '../../src/hosts/hostPool.js';
 import { Secret } from '../../src/hosts/secret.js';
@@ -25,7 +24,7 @@ function open(): Promise<Host> {
     username: EVERTHAW_USERNAME ?? '',
     caFile: vcenter.ready.caFile,
   };
-  return openHost(entry, new Secret(LAB_PASSWORD), undefined, join(vcenter.directory, 'certificates'));
+  return openHost(entry, new Secret(LAB_PASSWORD), undefined, vcenter.directory);
 }
 
 async function sessions(): Promise<number> {

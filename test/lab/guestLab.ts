@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { vmWorkflowId } from '../../src/domain/names.js';
 import { connectClient, type TemporalAddress } from '../../src/temporal/client.js';
-import { LabEverthaw } from './everthaw.js';
+import { LabEverthaw, type LabHost } from './everthaw.js';
 import type { LabGuest } from './guest.js';
 import { leftoversOnProxy } from './leftovers.js';
 import { LabLibvirt } from './libvirt.js';
@@ -21,9 +21,13 @@ export class GuestLab {
     this.client = client;
   }
 
-  static async start(temporal: TemporalAddress): Promise<GuestLab> {
+  /** `reach` makes another way to it than the one within the machine. */
+  static async start(
+    temporal: TemporalAddress,
+    reach: (libvirt: LabLibvirt) => Promise<LabHost> = (libvirt) => Promise.resolve(libvirt),
+  ): Promise<GuestLab> {
     const libvirt = await LabLibvirt.start();
-    const everthaw = await LabEverthaw.create(libvirt, temporal);
+    const everthaw = await LabEverthaw.create(await reach(libvirt), temporal);
     await everthaw.startWorker();
     const client = await connectClient(temporal);
     return new GuestLab(libvirt, everthaw, client);

@@ -89,12 +89,17 @@ export interface SeenProcess {
 }
 
 /** Every process that was started for a state directory, orphans too: the environment tells. */
-export async function processesOf(state: string): Promise<readonly SeenProcess[]> {
+export function processesOf(state: string): Promise<readonly SeenProcess[]> {
+  return processesWith(`EVERTHAW_STATE=${state}`);
+}
+
+/** Every process that has this setting in its environment. */
+export async function processesWith(setting: string): Promise<readonly SeenProcess[]> {
   const found: SeenProcess[] = [];
   for (const name of await readdir('/proc')) {
     if (!/^\d+$/.test(name)) continue;
     const environment = await readFile(`/proc/${name}/environ`, 'utf8').catch(() => '');
-    if (!environment.split('\0').includes(`EVERTHAW_STATE=${state}`)) continue;
+    if (!environment.split('\0').includes(setting)) continue;
     const args = await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '');
     const program = await readlink(`/proc/${name}/exe`).catch(() => '');
     if (program !== '') found.push({ pid: Number(name), program, args });

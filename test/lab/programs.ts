@@ -17,3 +17,6 @@ export const GUEST = join(lab, 'guest');
 
 /** What libvirt found out about QEMU, which takes it seconds: true of the program, whichever lab asked. */
 export const LIBVIRT_CACHE = join(lab, 'libvirt');
+
+/** Debian's sshd, unpacked. */
+export const SSHD = join(lab, 'sshd');

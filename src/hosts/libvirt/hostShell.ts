@@ -1,10 +1,6 @@
-import { mkdtemp, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { EverthawError } from '../../domain/errors.js';
-import { exitOf, spawnTethered, tailOf } from '../../disks/program.js';
+import { exitOf, spawnTethered } from '../../disks/program.js';
 import type { SourceProgram } from '../../disks/sourceProgram.js';
-import { until } from '../../disks/until.js';
 
 export interface CommandOptions {
   readonly stdin?: string;
@@ -46,7 +42,7 @@ export interface UploadTarget {
 }
 
 /** What was restored is for the host alone to read. `$1` is the directory, which was resolved before: a link may be a trap. */
-const INTO_DIRECTORY =
+export const INTO_DIRECTORY =
   'test "$(realpath -e -- "$1")" = "$1" || { echo "$1 is not where it was" >&2; exit 1; }; umask 077; ';
 
 /** What nobody waits longer for: a host that hangs is as one that does not answer. */
@@ -74,46 +70,12 @@ export const localShell: HostShell = {
   forward: (socket) => Promise.resolve({ socket, close: () => Promise.resolve() }),
 };
 
-/** `destination` as ssh takes it: `user@host`. */
-export function sshShell(destination: string, port: number | undefined): HostShell {
-  const options = [
-    ...['-o', 'BatchMode=yes', '-o', 'ConnectTimeout=15', '-o', 'ServerAliveInterval=15'],
-    ...(port === undefined ? [] : ['-p', String(port)]),
-  ];
-  const remote = (program: string, args: readonly string[]): string[] => [
-    ...options,
-    '--',
-    destination,
-    [program, ...args].map(quoted).join(' '),
-  ];
-  return {
-    where: destination,
-    async run(program, args, given) {
-      const result = await runHere('ssh', remote(program, args), given);
-      // ssh's own exit code for what went wrong before the program ran.
-      if (result.exit === 255) throw unreachable(destination, result.stderr);
-      return result;
-    },
-    command: (program, args, what, stdin) => ({
-      program: 'ssh',
-      args: remote(program, args),
-      what,
-      ...(stdin === undefined ? {} : { stdin }),
-    }),
-    upload: (file, { directory, name }, what) => ({
-      program: 'ssh',
-      args: remote('sh', ['-c', `${INTO_DIRECTORY} exec cat > "$1/$2"`, 'everthaw', directory, name]),
-      stdinFile: file,
-      what,
-    }),
-    forward: (socket) => tunnel(destination, options, socket),
-  };
-}
-
-async function runHere(
+/** Runs a program on this machine to its end. `what` it is, for errors. */
+export async function runHere(
   program: string,
   args: readonly string[],
   { stdin = '', signal, timeoutMs = PATIENCE_MS }: CommandOptions = {},
+  what = program,
 ): Promise<CommandResult> {
   signal?.throwIfAborted();
   const child = spawnTethered(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
@@ -139,7 +101,7 @@ async function runHere(
     if (patience.isOver) {
       throw new EverthawError({
         code: 'HostUnreachable',
-        what: `run ${program} ${args[0] ?? ''}`,
+        what: `run ${what}`,
         why: `it did not end within ${timeoutMs / 1000} s`,
         hint: 'see that the hypervisor answers: virsh list',
         retry: 'again',
@@ -151,56 +113,4 @@ async function runHere(
     clearTimeout(timer);
     signal?.removeEventListener('abort', kill);
   }
-}
-
-async function tunnel(
-  destination: string,
-  options: readonly string[],
-  socket: string,
-): Promise<ForwardedSocket> {
-  const directory = await mkdtemp(join(tmpdir(), 'everthaw-'));
-  const local = join(directory, 'nbd.sock');
-  const child = spawnTethered(
-    'ssh',
-    [...options, ...['-N', '-o', 'ExitOnForwardFailure=yes', '-L', `${local}:${socket}`, '--', destination]],
-    { stdio: ['ignore', 'ignore', 'pipe'] },
-  );
-  const tail = tailOf(child);
-  const process = { hasEnded: false };
-  const ended = exitOf(child)
-    .catch(() => 1)
-    .finally(() => (process.hasEnded = true));
-  const close = async (): Promise<void> => {
-    child.kill('SIGKILL');
-    await ended;
-    await rm(directory, { recursive: true, force: true });
-  };
-  await until(
-    async () =>
-      process.hasEnded ||
-      (await stat(local).then(
-        () => true,
-        () => false,
-      )),
-    AbortSignal.timeout(PATIENCE_MS),
-  );
-  if (process.hasEnded) {
-    await close();
-    throw unreachable(destination, tail());
-  }
-  return { socket: local, close };
-}
-
-function unreachable(destination: string, said: string): EverthawError {
-  return new EverthawError({
-    code: 'HostUnreachable',
-    what: `run a command on "${destination}" over ssh`,
-    why: said.trim() === '' ? 'ssh could not connect' : said.trim(),
-    hint: `see that ssh ${destination} works without a password, for the user that the worker runs as`,
-    retry: 'again',
-  });
-}
-
-function quoted(argument: string): string {
-  return `'${argument.replaceAll("'", "'\\''")}'`;
 }

@@ -19,7 +19,7 @@ import { importWay } from './importWay.js';
 import { findVms } from './inventory.js';
 import type { Libvirt } from './libvirt.js';
 import { LibvirtGuest } from './libvirtGuest.js';
-import { accessOf } from './libvirtUri.js';
+import { parseAddress, shellOf } from './libvirtUri.js';
 import { listMarkedVms, unmarkVm } from './marks.js';
 import { powerOn } from './power.js';
 import { renameVm } from './renameVm.js';
@@ -47,9 +47,13 @@ export class LibvirtHost implements Host {
     this.guest = new LibvirtGuest(libvirt);
   }
 
-  static async open(address: string, settings: LibvirtSettings): Promise<LibvirtHost> {
-    const { shell, uri } = accessOf(address);
-    const virsh = new Virsh(shell, uri);
+  static async open(
+    address: string,
+    settings: LibvirtSettings,
+    stateDirectory: string,
+  ): Promise<LibvirtHost> {
+    const parsed = parseAddress(address);
+    const virsh = new Virsh(await shellOf(parsed, stateDirectory), parsed.uri);
     return new LibvirtHost({ virsh, settings }, await readIdentity(virsh, address));
   }
 

@@ -1,14 +1,16 @@
 import { EverthawError } from '../../domain/errors.js';
-import { localShell, sshShell, type HostShell } from './hostShell.js';
+import { localShell, type HostShell } from './hostShell.js';
+import { sshShell } from './sshShell.js';
+import { SshSockets } from './sshSockets.js';
 
 export function isLibvirtUri(address: string): boolean {
   return /^qemu(\+[a-z0-9]+)?:\/\//.test(address);
 }
 
-/** How to reach what a libvirt URI names: where its commands run, and the URI as it is there. */
-export interface LibvirtAccess {
-  readonly shell: HostShell;
+/** What a libvirt URI names: libvirt's URI on the machine that it is on, and how ssh gets there; here if that is not said. */
+export interface LibvirtAddress {
   readonly uri: string;
+  readonly ssh?: { readonly destination: string; readonly port: number | undefined };
 }
 
 /**
@@ -17,7 +19,7 @@ export interface LibvirtAccess {
  *
  * @throws EverthawError WrongUsage
  */
-export function accessOf(address: string): LibvirtAccess {
+export function parseAddress(address: string): LibvirtAddress {
   let url: URL;
   try {
     url = new URL(address);
@@ -32,16 +34,22 @@ export function accessOf(address: string): LibvirtAccess {
   if (unknown !== undefined && url.protocol !== 'qemu:')
     throw refused(address, `its parameter "${unknown}" is none that is passed on: put it into ~/.ssh/config`);
   const local = `qemu://${url.pathname}${url.search}`;
-  if (url.protocol === 'qemu:' && url.hostname === '') return { shell: localShell, uri: local };
+  if (url.protocol === 'qemu:' && url.hostname === '') return { uri: local };
   if (url.protocol === 'qemu+ssh:' && url.hostname !== '') {
     const user = url.username === '' ? '' : `${decodeURIComponent(url.username)}@`;
     const port = url.port === '' ? undefined : Number(url.port);
     const destination = `${user}${url.hostname.replace(/^\[(.*)\]$/, '$1')}`;
     // What begins with a dash would be an option to ssh.
     if (destination.startsWith('-')) throw refused(address, 'no host has such a name');
-    return { shell: sshShell(destination, port), uri: local };
+    return { uri: local, ssh: { destination, port } };
   }
   throw refused(address, `the transport ${url.protocol.replace(/:$/, '')} is not built`);
+}
+
+/** Where the commands of an address run. */
+export async function shellOf({ ssh }: LibvirtAddress, stateDirectory: string): Promise<HostShell> {
+  if (ssh === undefined) return localShell;
+  return sshShell(ssh.destination, ssh.port, await SshSockets.open(stateDirectory));
 }
 
 function refused(address: string, why: string): EverthawError {

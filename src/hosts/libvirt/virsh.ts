@@ -37,7 +37,10 @@ export class Virsh {
     { timeoutMs = PATIENCE_MS, signal }: Omit<CommandOptions, 'stdin'> = {},
   ): Promise<Answer> {
     if (/[\n\r\0]/.test(line)) throw virshFault(what, 1, 'virsh cannot be given a line end');
-    const session = this.#idle.pop() ?? this.#open();
+    let session = this.#idle.pop();
+    // One whose connection was cut meanwhile is of no use.
+    while (session?.isUsable === false) session = this.#idle.pop();
+    session ??= this.#open();
     const answer = await session.ask(what, line, timeoutMs, signal);
     const said = answer.said
       .split('\n')
@@ -59,7 +62,7 @@ export class Virsh {
 
   #open(): VirshSession {
     const args = ['LC_ALL=C', 'virsh', '--quiet', '-c', this.#uri];
-    return new VirshSession(this.shell.command('env', args, 'virsh'));
+    return new VirshSession(this.shell.command('env', args, 'virsh'), this.shell.where);
   }
 
   /**

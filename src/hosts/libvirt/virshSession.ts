@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setImmediate as nextLook } from 'node:timers/promises';
 import { EverthawError } from '../../domain/errors.js';
 import { exitOf, spawnTethered } from '../../disks/program.js';
+import { SSH_FAILED, sshFault } from '../../disks/sshFault.js';
 import type { SourceProgram } from '../../disks/sourceProgram.js';
 
 /** What one command line said on standard output, and what on standard error: `error: …` where it failed. */
@@ -17,12 +18,15 @@ export interface Answer {
  */
 export class VirshSession {
   readonly #child: ChildProcess;
+  readonly #where: string;
   #output = '';
   #said = '';
   #whenTold: () => void = () => undefined;
   #ended: number | string | undefined;
 
-  constructor({ program, args }: Pick<SourceProgram, 'program' | 'args'>) {
+  /** `where` it runs, for errors. */
+  constructor({ program, args }: Pick<SourceProgram, 'program' | 'args'>, where: string) {
+    this.#where = where;
     this.#child = spawnTethered(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#output += text;
@@ -109,6 +113,7 @@ export class VirshSession {
   }
 
   #lost(what: string, timeoutMs: number): EverthawError {
+    if (this.#ended === SSH_FAILED) return sshFault(`${what} on ${this.#where}`, this.#said);
     const said = this.#said.replace(/^error: /gm, '').trim();
     return new EverthawError({
       code: 'HostUnreachable',
