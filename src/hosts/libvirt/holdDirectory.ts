@@ -110,7 +110,7 @@ function isRecordName(text: string): text is RecordName {
 
 /** By inode too: a directory may be moved, or be found by a link. */
 const WHERE = `
-links=\${XDG_STATE_HOME:-$HOME/.local/state}/everthaw/holds/$(printf %s "$uri" | tr -c '[:alnum:]' _)
+links=\${XDG_STATE_HOME:-\${HOME:-/dev/null}/.local/state}/everthaw/holds/$(printf %s "$uri" | tr -c '[:alnum:]' _)
 place() { stat -c %i -- "$1" && realpath -- "$1"; }
 is_copy() {
   [ -e "$1/where" ] || return 1
@@ -172,7 +172,7 @@ for root; do
     fi
     [ -z "$(find "$hold" -maxdepth 0 -mmin +1)" ] || {
       rm -f "$hold"/*.new.* "$hold"/*.json "$hold/backup.xml" "$hold/outcome" "$hold/lock" "$hold/where"
-      rmdir "$hold"
+      rmdir "$hold" && rm -f "$links/\${hold##*/}"
     } 2> /dev/null
   done
 done
