@@ -1,7 +1,11 @@
 import * as z from 'zod';
 import type { Settings } from '../config/settings.js';
 import { EverthawError } from '../domain/errors.js';
-import { LIBVIRT_SETTINGS, LONGEST_FREEZE_SECONDS, type LibvirtSettings } from '../hosts/libvirt/settings.js';
+import {
+  LIBVIRT_SETTINGS,
+  LONGEST_FREEZE_SECONDS,
+  type LibvirtSettings,
+} from '../hosts/libvirt/connection/settings.js';
 import type { HostFlags } from './hostAccess.js';
 import { wholeNumber } from './values.js';
 

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'no
 import { join } from 'node:path';
 import * as z from 'zod';
 import { EverthawError } from '../domain/errors.js';
-import { LIBVIRT_SETTINGS } from './libvirt/settings.js';
+import { LIBVIRT_SETTINGS } from './libvirt/connection/settings.js';
 import { Secret } from './secret.js';
 
 const ENTRY = z.discriminatedUnion('kind', [

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { libvirtSettings } from '../../src/cli/libvirtFlags.js';
 import { readSettings } from '../../src/config/settings.js';
-import { parseAddress } from '../../src/hosts/libvirt/libvirtUri.js';
+import { parseAddress } from '../../src/hosts/libvirt/connection/libvirtUri.js';
 
 describe('how a libvirt host is worked with', () => {
   const read = (env: NodeJS.ProcessEnv) => libvirtSettings(readSettings(env), {});

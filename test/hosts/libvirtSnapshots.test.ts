@@ -1,13 +1,13 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { LibvirtGuest } from '../../src/hosts/libvirt/libvirtGuest.js';
+import { LibvirtGuest } from '../../src/hosts/libvirt/guest/libvirtGuest.js';
 import {
   commitSnapshot,
   listAllSnapshots,
   listSnapshots,
   snapshotAbsence,
-} from '../../src/hosts/libvirt/snapshots.js';
+} from '../../src/hosts/libvirt/snapshot/snapshots.js';
 import { LabGuest, type LabGuestOptions } from '../lab/guest.js';
 import { LabLibvirt } from '../lab/libvirt.js';
 import { recordsOn } from '../lab/records.js';

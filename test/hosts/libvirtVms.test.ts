@@ -9,33 +9,38 @@ import type { VmDescription } from '../../src/domain/vm.js';
 import { runProgram } from '../../src/disks/program.js';
 import { runUpload } from '../../src/disks/upload.js';
 import type { ImportRequest } from '../../src/hosts/exports.js';
-import { parseConfiguration } from '../../src/hosts/libvirt/configuration.js';
-import { createVm } from '../../src/hosts/libvirt/createVm.js';
-import { define } from '../../src/hosts/libvirt/define.js';
-import { describeVm } from '../../src/hosts/libvirt/description.js';
-import { destroyVm } from '../../src/hosts/libvirt/destroyVm.js';
-import { editDomain, setName, setUuid } from '../../src/hosts/libvirt/domainEdit.js';
-import { parseDomain } from '../../src/hosts/libvirt/domainXml.js';
-import { deletePath, makeDirectory, readText, uploadFile } from '../../src/hosts/libvirt/hostFiles.js';
-import { readIdentity } from '../../src/hosts/libvirt/identity.js';
-import { importWay } from '../../src/hosts/libvirt/importWay.js';
-import { findVms } from '../../src/hosts/libvirt/inventory.js';
-import { holdPath, writeRecords } from '../../src/hosts/libvirt/holdDirectory.js';
-import { checkHostNeeds } from '../../src/hosts/libvirt/hostNeeds.js';
-import { localShell, type HostShell } from '../../src/hosts/libvirt/hostShell.js';
-import { isAutostarted } from '../../src/hosts/libvirt/unkeptParts.js';
-import { GuestAgent } from '../../src/hosts/libvirt/guestAgent.js';
-import { LibvirtGuest } from '../../src/hosts/libvirt/libvirtGuest.js';
-import { LIBVIRT_SETTINGS } from '../../src/hosts/libvirt/settings.js';
-import { parseAddress } from '../../src/hosts/libvirt/libvirtUri.js';
-import { listMarkedVms, unmarkVm } from '../../src/hosts/libvirt/marks.js';
-import { writeRestored } from '../../src/hosts/libvirt/metadata.js';
-import { powerOn } from '../../src/hosts/libvirt/power.js';
-import { renameVm } from '../../src/hosts/libvirt/renameVm.js';
-import { findPlace } from '../../src/hosts/libvirt/restorePlace.js';
-import { setIdentity } from '../../src/hosts/libvirt/setIdentity.js';
-import { Virsh } from '../../src/hosts/libvirt/virsh.js';
-import { downloadVmFile, listVmFiles } from '../../src/hosts/libvirt/vmFiles.js';
+import { parseConfiguration } from '../../src/hosts/libvirt/xml/configuration.js';
+import { createVm } from '../../src/hosts/libvirt/restore/createVm.js';
+import { define } from '../../src/hosts/libvirt/restore/define.js';
+import { describeVm } from '../../src/hosts/libvirt/inventory/description.js';
+import { destroyVm } from '../../src/hosts/libvirt/restore/destroyVm.js';
+import { editDomain, setName, setUuid } from '../../src/hosts/libvirt/xml/domainEdit.js';
+import { parseDomain } from '../../src/hosts/libvirt/xml/domainXml.js';
+import {
+  deletePath,
+  makeDirectory,
+  readText,
+  uploadFile,
+} from '../../src/hosts/libvirt/restore/hostFiles.js';
+import { readIdentity } from '../../src/hosts/libvirt/connection/identity.js';
+import { importWay } from '../../src/hosts/libvirt/restore/importWay.js';
+import { findVms } from '../../src/hosts/libvirt/inventory/inventory.js';
+import { holdPath, writeRecords } from '../../src/hosts/libvirt/snapshot/holdDirectory.js';
+import { checkHostNeeds } from '../../src/hosts/libvirt/connection/hostNeeds.js';
+import { localShell, type HostShell } from '../../src/hosts/libvirt/connection/hostShell.js';
+import { isAutostarted } from '../../src/hosts/libvirt/inventory/unkeptParts.js';
+import { GuestAgent } from '../../src/hosts/libvirt/guest/guestAgent.js';
+import { LibvirtGuest } from '../../src/hosts/libvirt/guest/libvirtGuest.js';
+import { LIBVIRT_SETTINGS } from '../../src/hosts/libvirt/connection/settings.js';
+import { parseAddress } from '../../src/hosts/libvirt/connection/libvirtUri.js';
+import { listMarkedVms, unmarkVm } from '../../src/hosts/libvirt/restore/marks.js';
+import { writeRestored } from '../../src/hosts/libvirt/xml/metadata.js';
+import { powerOn } from '../../src/hosts/libvirt/restore/power.js';
+import { renameVm } from '../../src/hosts/libvirt/restore/renameVm.js';
+import { findPlace } from '../../src/hosts/libvirt/restore/restorePlace.js';
+import { setIdentity } from '../../src/hosts/libvirt/restore/setIdentity.js';
+import { Virsh } from '../../src/hosts/libvirt/connection/virsh.js';
+import { downloadVmFile, listVmFiles } from '../../src/hosts/libvirt/inventory/vmFiles.js';
 import { LabLibvirt } from '../lab/libvirt.js';
 import { run } from '../lab/run.js';
 

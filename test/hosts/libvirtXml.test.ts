@@ -12,12 +12,12 @@ import {
   setNetwork,
   setNvram,
   setUuid,
-} from '../../src/hosts/libvirt/domainEdit.js';
-import { isBackedUp, refusalOf } from '../../src/hosts/libvirt/diskRefusal.js';
-import { parseDomain } from '../../src/hosts/libvirt/domainXml.js';
-import { eraseNotes, writeRestored } from '../../src/hosts/libvirt/metadata.js';
-import { unkeptParts } from '../../src/hosts/libvirt/unkeptParts.js';
-import { formatTree, parseTree, type XmlElement } from '../../src/hosts/libvirt/xmlTree.js';
+} from '../../src/hosts/libvirt/xml/domainEdit.js';
+import { isBackedUp, refusalOf } from '../../src/hosts/libvirt/inventory/diskRefusal.js';
+import { parseDomain } from '../../src/hosts/libvirt/xml/domainXml.js';
+import { eraseNotes, writeRestored } from '../../src/hosts/libvirt/xml/metadata.js';
+import { unkeptParts } from '../../src/hosts/libvirt/inventory/unkeptParts.js';
+import { formatTree, parseTree, type XmlElement } from '../../src/hosts/libvirt/xml/xmlTree.js';
 import { HARD_NAMES, MANY_DISKS, UEFI } from './libvirtSamples.js';
 
 /** Reads a document by other means than ours, with all that is in it. */
