@@ -8,9 +8,8 @@ export default defineConfig({
     globalSetup: ['dist/test/lab/globalSetup.js'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    // One file at a time: workers of all files serve the same workflow queue, and some files kill theirs. Another file's run
-    // would then wait for the time-out of a workflow task that a dead worker had taken.
-    fileParallelism: false,
+    // Most of a run is waiting: for time-outs, throttled streams, Temporal.
+    maxWorkers: 2,
     reporters: process.env['CI']
       ? ['default', ['json', { outputFile: 'dist/test-results.json' }]]
       : ['default'],

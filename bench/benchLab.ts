@@ -5,10 +5,13 @@ import { openHost } from '../src/hosts/hostPool.js';
 import type { Host } from '../src/hosts/host.js';
 import { Secret } from '../src/hosts/secret.js';
 import type { VmDescription } from '../src/domain/vm.js';
+import type { TemporalAddress } from '../src/temporal/client.js';
 import { startEmbeddedServer, type EmbeddedServer } from '../src/temporal/embeddedServer.js';
 import { resolveTemporal } from '../src/temporal/program.js';
 import { makeDisk, type LabDisk } from '../test/lab/disks.js';
 import { LabVcenter } from '../test/lab/vcenter.js';
+
+const NAMESPACE = 'default';
 
 /** What the figures are measured on: a vCenter with one VM for each, and the machine's own Temporal server. */
 export class BenchLab {
@@ -56,10 +59,10 @@ export class BenchLab {
     return openHost(entry, password, undefined, this.directory);
   }
 
-  /** The address of a development server as our daemon runs it: its history in a file. */
-  async temporal(): Promise<string> {
+  /** A development server as our daemon runs it: its history in a file. */
+  async temporal(): Promise<TemporalAddress> {
     this.#server ??= startServer(join(this.directory, 'temporal.db'));
-    return (await this.#server).address;
+    return { address: (await this.#server).address, namespace: NAMESPACE };
   }
 
   async stop(): Promise<void> {
@@ -96,5 +99,5 @@ async function startServer(databaseFile: string): Promise<EmbeddedServer> {
   const program = await resolveTemporal({ ...temporal, cacheDirectory }, (line) => {
     console.log(line);
   });
-  return startEmbeddedServer({ program, databaseFile, namespace: 'default' }, AbortSignal.timeout(60_000));
+  return startEmbeddedServer({ program, databaseFile, namespace: NAMESPACE }, AbortSignal.timeout(60_000));
 }

@@ -30,7 +30,11 @@ export const guestRun: Figure = {
           async () => {
             await rm(theirs, { recursive: true, force: true });
             const args = ['-U', libvirt.uri, '-d', guest.name, '-l', 'full', '-o', theirs];
-            return seconds(() => run('virtnbdbackup', args));
+            // Ours are on the disk when it says so: theirs are written out too.
+            return seconds(async () => {
+              await run('virtnbdbackup', args);
+              await run('sync', ['-f', theirs]);
+            });
           },
         );
         return [

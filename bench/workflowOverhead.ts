@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { accessHost, findOneVm, lendHost } from '../src/cli/hostAccess.js';
 import { readSettings } from '../src/config/settings.js';
-import { connectClient } from '../src/temporal/client.js';
+import { connectClient, type TemporalAddress } from '../src/temporal/client.js';
 import { startBackup } from '../src/temporal/runs.js';
 import { LabEverthaw } from '../test/lab/everthaw.js';
 import type { BenchLab } from './benchLab.js';
@@ -25,13 +25,13 @@ export const workflowOverhead: Figure = {
   name: 'overhead',
   title: 'the workflow’s own time for one VM (16 MiB disk) on the development server',
   async measure(lab: BenchLab, runs: number): Promise<readonly Row[]> {
-    const address = await lab.temporal();
-    const everthaw = await LabEverthaw.create(lab.vcenter, address);
+    const temporal = await lab.temporal();
+    const everthaw = await LabEverthaw.create(lab.vcenter, temporal);
     const spansFile = join(everthaw.directory, 'spans');
     Object.assign(everthaw.environment, { NODE_OPTIONS: `--import=${PROBE}`, BENCH_PROBE: spansFile });
     try {
       await everthaw.startWorker();
-      const once = () => backUpOnce(lab, everthaw, spansFile, address);
+      const once = () => backUpOnce(lab, everthaw, spansFile, temporal);
       const first = await once();
       const seen: Times[] = [];
       for (let n = 0; n < runs; n++) seen.push(await once());
@@ -48,14 +48,14 @@ async function backUpOnce(
   lab: BenchLab,
   everthaw: LabEverthaw,
   spansFile: string,
-  address: string,
+  temporal: TemporalAddress,
 ): Promise<Times> {
   await writeFile(spansFile, '');
   const settings = readSettings(everthaw.environment);
   const access = await accessHost(settings, { port: lab.vcenter.port });
   const vm = await findOneVm(access.host, { kind: 'name', value: 'tiny' });
   await access.host.logout();
-  const client = await connectClient({ address, namespace: 'default' });
+  const client = await connectClient(temporal);
   const loan = randomUUID();
   await lendHost(settings, access, loan);
   const directory = join(everthaw.backups, 'tiny');

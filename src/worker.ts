@@ -2,11 +2,13 @@ import { watch } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import type { Client } from '@temporalio/client';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import { pino, type Logger } from 'pino';
 import { createActivities, type Activities } from './activities/index.js';
 import type { Dependencies } from './activities/dependencies.js';
 import { StepInterceptor } from './activities/interceptor.js';
 import { stateDirectories } from './config/directories.js';
 import type { Settings } from './config/settings.js';
+import { messageOf } from './domain/errors.js';
 import { hostQueue, proxyQueue, WORKFLOW_QUEUE } from './domain/names.js';
 import { HoldingRecords } from './holdings/records.js';
 import { HostPool } from './hosts/hostPool.js';
@@ -36,6 +38,9 @@ export class EverthawWorker {
   readonly #activities: Activities;
   readonly #settings: Settings;
   readonly #namespace: string;
+  readonly #log: Logger;
+  /** What was said already, lest it is said at every look. */
+  readonly #told = new Set<string>();
   readonly #workers = new Map<string, Promise<Running>>();
 
   private constructor(
@@ -51,6 +56,7 @@ export class EverthawWorker {
     this.#namespace = namespace;
     this.#register = dependencies.register;
     this.#activities = createActivities(dependencies);
+    this.#log = pino({ name: 'worker', level: settings.logLevel });
   }
 
   static async create(temporal: TemporalAddress, settings: Settings): Promise<EverthawWorker> {
@@ -103,9 +109,25 @@ export class EverthawWorker {
     await this.#connection.close();
   }
 
-  /** A host that comes into the register is served at once; one that leaves it keeps its idle worker. */
+  /**
+   * A host that comes into the register is served at once; one that leaves it keeps its idle worker. Never throws: what is wrong with one
+   * host keeps no other from being served.
+   */
   async #serveHosts(): Promise<void> {
-    for (const { uuid } of await this.#register.list()) await this.#serveSteps(hostQueue(uuid));
+    const entries = await this.#register.list((loan, error) => {
+      this.#tellOnce(`the register's entry ${loan} cannot be read: ${messageOf(error)}`);
+    });
+    for (const { uuid } of entries) {
+      await this.#serveSteps(hostQueue(uuid)).catch((error: unknown) => {
+        this.#tellOnce(`host ${uuid} cannot be served yet: ${messageOf(error)}`);
+      });
+    }
+  }
+
+  #tellOnce(line: string): void {
+    if (this.#told.has(line)) return;
+    this.#told.add(line);
+    this.#log.error(line);
   }
 
   #serveSteps(queue: string): Promise<void> {
@@ -124,6 +146,8 @@ export class EverthawWorker {
     if (running === undefined) {
       running = this.#start(queue, options);
       this.#workers.set(queue, running);
+      // It is tried again at the next look.
+      running.catch(() => this.#workers.delete(queue));
     }
     await running;
   }

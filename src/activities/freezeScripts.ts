@@ -1,6 +1,8 @@
-import type { FreezeScriptResult, Step, ThawScriptResult } from '../domain/runs.js';
 import { cancellationSignal } from '@temporalio/activity';
+import { isErrorWithCode } from '../domain/errors.js';
 import { formatOwner } from '../domain/owner.js';
+import type { FreezeScriptResult, Step, ThawScriptResult } from '../domain/runs.js';
+import type { ScriptOutcome } from '../hosts/guestControl.js';
 import { hostOf, ownerOf, type Dependencies } from './dependencies.js';
 import type { FreezeInput } from './snapshot.js';
 
@@ -18,11 +20,15 @@ export function createFreezeScript(dependencies: Dependencies) {
       };
     }
     const description = formatOwner(await ownerOf(dependencies, input));
-    const outcome = await guest.pauseApplication(
-      input.vm.instanceUuid,
-      { runId: input.run.runId, description },
-      cancellationSignal(),
-    );
+    const request = { runId: input.run.runId, description };
+    let outcome: ScriptOutcome | undefined;
+    try {
+      outcome = await guest.pauseApplication(input.vm.instanceUuid, request, cancellationSignal());
+    } catch (error) {
+      // A script that fails ends the run (F2); a guest that runs none for us may be backed up as it is, where that is allowed.
+      if (input.quiesce !== 'preferred' || !isErrorWithCode(error, 'QuiesceFailed')) throw error;
+      return nobody(`the guest runs no scripts for us: ${error.why}`);
+    }
     return outcome === undefined
       ? nobody('the guest has no pre-freeze script')
       : { ranBy: 'Everthaw', note: 'pre-freeze succeeded', applicationReady: true };
@@ -34,7 +40,14 @@ export function createThawScript(dependencies: Dependencies) {
   return async function thawScript(input: Step): Promise<ThawScriptResult> {
     const { guest } = await hostOf(dependencies, input);
     if ('scriptsRunBy' in guest) return { note: `run by ${guest.scriptsRunBy}`, warnings: [] };
-    const outcome = await guest.resumeApplication(input.vm.instanceUuid, input.run.runId);
+    let outcome: ScriptOutcome | undefined;
+    try {
+      outcome = await guest.resumeApplication(input.vm.instanceUuid, input.run.runId);
+    } catch (error) {
+      if (!isErrorWithCode(error, 'QuiesceFailed')) throw error;
+      // It stays owed, and is tried until it is done.
+      return { note: 'no answer', warnings: [`the post-thaw script was not seen to run: ${error.why}`] };
+    }
     if (outcome === undefined) return { note: 'none to run', warnings: [] };
     if (outcome.exitCode === 0) return { note: 'post-thaw succeeded', warnings: [] };
     const said = outcome.output === '' ? '' : ` (${outcome.output})`;

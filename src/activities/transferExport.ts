@@ -1,10 +1,15 @@
 import { readdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { activityInfo, cancellationSignal } from '@temporalio/activity';
+import { basename, dirname, join } from 'node:path';
+import { activityInfo } from '@temporalio/activity';
 import { imageFileName } from '../domain/diskFiles.js';
+import { dataClusters } from '../domain/extents.js';
 import type { DiskResult } from '../domain/runs.js';
-import { copyToImage } from '../disks/imageCopy.js';
+import type { DiskDescription } from '../domain/vm.js';
+import { copyToFile, type Copied } from '../disks/copier.js';
+import { keepExportMap, keptExportMap, readExportMap } from '../disks/exportMap.js';
 import { hashFile } from '../disks/hashFile.js';
+import { copyToImage, type ImageFile, type NamedExport } from '../disks/imageCopy.js';
+import { CLUSTER_BYTES } from '../disks/qcow2Layout.js';
 import { UNNOTED } from '../holdings/lease.js';
 import { wrongExport } from './copyTold.js';
 import { hostOf, type Dependencies } from './dependencies.js';
@@ -15,42 +20,35 @@ import type { TransferInput } from './transfer.js';
 /** What may hurt the VM comes quickly: a file that the host writes to meanwhile fills up. */
 const WATCH_MS = 1000;
 
-/** An export that the host serves: qemu-img reads it, for it knows what is zeros, and writes a standard image. */
+/** Moves a disk by an export that the host serves. As qcow2 it goes on where an earlier attempt was; else it begins anew. */
 export async function transferExport(
   dependencies: Dependencies,
   input: TransferInput,
   partial: string,
 ): Promise<DiskResult> {
-  const { disk, vm } = input;
+  const { disk, vm, diskFormat: format = 'qcow2' } = input;
   const started = Date.now();
-  const what = `disk ${disk.label} of "${vm.name}"`;
-  const format = input.diskFormat ?? 'qcow2';
   const name = imageFileName(disk.label, format);
-  const file = await attemptFile(partial, name);
+  const file = join(partial, name);
   const host = await hostOf(dependencies, input);
   const opened = await host.openDisk(input.transport, vm.instanceUuid, input.snapshotId, disk, UNNOTED);
   if (opened.kind !== 'nbd') throw wrongExport(disk);
+  const source = { ...opened, what: `disk ${disk.label} of "${vm.name}"` };
+  let copied: Copied & { readonly resumedAtBytes: number };
   try {
     if (opened.sizeBytes !== disk.capacityBytes) throw wrongExport(disk);
-    await keptAlive(
+    copied = await keptAlive(
       () => host.watchVm(vm.instanceUuid, input.snapshotId),
       (signal) =>
-        copyToImage(
-          { socket: opened.socket, exportName: opened.exportName, what },
-          { file, format },
-          (fraction) => {
-            tell(disk.label, fraction * disk.capacityBytes, disk.capacityBytes);
-          },
-          signal,
-        ),
+        format === 'qcow2'
+          ? writeQcow2(source, file, disk, signal)
+          : convert(source, { file, format }, disk, signal),
       WATCH_MS,
     );
   } finally {
     await opened.close();
   }
-  const stored = await hashFile(file, () => undefined, cancellationSignal());
-  await rename(file, join(partial, name));
-  tell(disk.label, disk.capacityBytes, disk.capacityBytes);
+  const { sizeBytes, sha256, resumedAtBytes } = copied;
   return {
     disk: {
       label: disk.label,
@@ -59,22 +57,55 @@ export async function transferExport(
       format: format === 'vmdk' ? 'vmdk-sparse' : format,
       originalPath: disk.path,
     },
-    files: [{ path: name, role: 'disk', ...stored }],
-    bytes: stored.sizeBytes,
+    files: [{ path: name, role: 'disk', sizeBytes, sha256 }],
+    bytes: sizeBytes - resumedAtBytes,
     durationMs: Date.now() - started,
     transport: input.transport,
-    resumedAtBytes: 0,
+    resumedAtBytes,
   };
 }
 
-/** A file of this attempt's own: what still writes for an earlier one writes to a file that is gone. */
-async function attemptFile(partial: string, name: string): Promise<string> {
-  for (const there of await readdir(partial)) {
-    if (there.startsWith(`${name}.attempt-`)) await rm(join(partial, there), { force: true });
-  }
-  return join(partial, `${name}.attempt-${activityInfo().attempt}`);
+/** In one pass from front to back, hashed on the way; what is zeros is neither read nor kept. */
+async function writeQcow2(source: NamedExport, file: string, disk: DiskDescription, signal: AbortSignal) {
+  const { capacityBytes } = disk;
+  const map = `${file}.map`;
+  const { checkpoint } = pulse().now;
+  const kept = checkpoint?.file === basename(file) ? await keptExportMap(map) : undefined;
+  const offsetBytes = kept === undefined ? 0 : (checkpoint?.durableBytes ?? 0);
+  const extents = kept ?? (await readExportMap(source, signal));
+  if (kept === undefined) await keepExportMap(map, extents);
+  const data = dataClusters(extents, capacityBytes, CLUSTER_BYTES);
+  const totalBytes = data.reduce((sum, { from, to }) => sum + to - from, 0);
+  const keeper = pulse();
+  const copied = await copyToFile(
+    { source, file, offsetBytes, sparse: true, image: { capacityBytes, data } },
+    (bytes, durableBytes) => {
+      keeper.progress({ what: `disk ${disk.label}`, bytes: Math.min(bytes, totalBytes), totalBytes });
+      keeper.checkpoint({ file: basename(file), durableBytes });
+    },
+    signal,
+  );
+  await rm(map, { force: true });
+  return { ...copied, resumedAtBytes: offsetBytes };
 }
 
-function tell(label: string, bytes: number, totalBytes: number): void {
-  pulse().progress({ what: `disk ${label}`, bytes: Math.round(bytes), totalBytes });
+/** Into a file of this attempt's own: what still writes for an earlier one writes to a file that is gone. */
+async function convert(source: NamedExport, target: ImageFile, disk: DiskDescription, signal: AbortSignal) {
+  const keeper = pulse();
+  const earlier = `${basename(target.file)}.attempt-`;
+  for (const there of await readdir(dirname(target.file)))
+    if (there.startsWith(earlier)) await rm(join(dirname(target.file), there), { force: true });
+  const file = `${target.file}.attempt-${activityInfo().attempt}`;
+  await copyToImage(
+    source,
+    { ...target, file },
+    (fraction) => {
+      const bytes = Math.round(fraction * disk.capacityBytes);
+      keeper.progress({ what: `disk ${disk.label}`, bytes, totalBytes: disk.capacityBytes });
+    },
+    signal,
+  );
+  const stored = await hashFile(file, () => undefined, signal);
+  await rename(file, target.file);
+  return { ...stored, resumedAtBytes: 0 };
 }

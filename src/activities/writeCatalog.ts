@@ -8,8 +8,8 @@ import { partialName } from '../domain/names.js';
 import type { DiskResult, SnapshotResult, Step } from '../domain/runs.js';
 import type { Transport } from '../domain/transport.js';
 import type { VmDescription, VmFile } from '../domain/vm.js';
-import { copyToFile } from '../disks/copier.js';
 import { hashFile } from '../disks/hashFile.js';
+import { copySmallFile } from '../disks/smallFile.js';
 import { commitPartial, disown, exists } from '../destinations/directory.js';
 import { readManifest } from '../destinations/restorePoint.js';
 import type { Host } from '../hosts/host.js';
@@ -67,17 +67,9 @@ async function copyVmFiles(
   for (const file of await wantedFiles(host, vm)) {
     const name = basename(file.path.replace(/^\[[^\]]*\]\s*/, ''));
     try {
-      const order = {
-        source: await host.download(file, vm.instanceUuid),
-        file: join(partial, name),
-        offsetBytes: 0,
-        sparse: false,
-      };
-      files.push({
-        path: name,
-        role: file.role,
-        ...(await copyToFile(order, () => undefined, cancellationSignal())),
-      });
+      const source = await host.download(file, vm.instanceUuid);
+      const copied = await copySmallFile(source, join(partial, name), cancellationSignal());
+      files.push({ path: name, role: file.role, ...copied });
     } catch (error) {
       if (file.role !== 'log') throw error;
       warnings.push(`log ${file.path} could not be kept: ${messageOf(error)}`);

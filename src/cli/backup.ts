@@ -7,7 +7,7 @@ import { EverthawError } from '../domain/errors.js';
 import { fileNameOf } from '../domain/fileName.js';
 import { formatBytes, formatDuration } from '../domain/format.js';
 import type { BackupRequest, BackupResult } from '../domain/runs.js';
-import { parseTransport, type Transport } from '../domain/transport.js';
+import { formatTransport, parseTransport, type Transport } from '../domain/transport.js';
 import type { VmSummary } from '../domain/vm.js';
 import { parseVmSpec } from '../domain/vmSpec.js';
 import type { Host } from '../hosts/host.js';
@@ -55,9 +55,7 @@ export function addBackup(program: Command, settings: Settings): void {
       loan: randomUUID(),
       directory: destinationOf(flags, vm.name),
       transport: transportOf(flags, access.host),
-      ...(flags.diskFormat === undefined
-        ? {}
-        : { diskFormat: oneOf('--disk-format', flags.diskFormat, IMAGE_FORMATS) }),
+      ...diskFormatOf(flags, access.host),
       quiesce: oneOf('--quiesce', flags.quiesce, ['required', 'preferred', 'none']),
       maximumSnapshotAgeMs: settings.maximumSnapshotAgeMs,
       retries: retriesOf(flags),
@@ -69,6 +67,22 @@ export function addBackup(program: Command, settings: Settings): void {
       start: startBackup,
       describe: describeBackup,
     });
+  });
+}
+
+function diskFormatOf(
+  flags: BackupFlags,
+  host: Host,
+): { readonly diskFormat: (typeof IMAGE_FORMATS)[number] } | undefined {
+  if (flags.diskFormat === undefined) return undefined;
+  const diskFormat = oneOf('--disk-format', flags.diskFormat, IMAGE_FORMATS);
+  const transport = transportOf(flags, host);
+  if (transport.via === 'export') return { diskFormat };
+  throw new EverthawError({
+    code: 'WrongUsage',
+    what: `keep disks as ${diskFormat}`,
+    why: `by ${formatTransport(transport)} they are kept as VMDK, the form in which they come`,
+    hint: 'leave --disk-format out',
   });
 }
 

@@ -1,13 +1,16 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { EverthawError } from '../domain/errors.js';
+import type { Range } from '../domain/extents.js';
 import { processIdentity, killProcess } from './processIdentity.js';
 import { exitOf, programFailed, spawnTethered, tailOf } from './program.js';
 import type { SourceProgram } from './sourceProgram.js';
 
-/** An NBD export on a local socket, read from front to back. */
+/** An NBD export on a local socket. */
 export interface NbdExport {
   readonly socket: string;
+  /** The default export where there is none. */
+  readonly exportName?: string;
   /** What it is, for errors: `disk scsi0:0 of "vm37"`. */
   readonly what: string;
 }
@@ -16,8 +19,10 @@ export interface NbdExport {
 export interface CopyOrder {
   readonly source: SourceProgram | NbdExport;
   readonly file: string;
-  /** Where the source begins: what lies before it in the file is kept, and hashed again. */
+  /** What lies before it in the file is kept, and hashed again; without an image it is where the source begins. */
   readonly offsetBytes: number;
+  /** The file is to be a qcow2 image of the export, of which only these clusters hold data. */
+  readonly image?: { readonly capacityBytes: number; readonly data: readonly Range[] };
   /** Leave runs of zeros as holes. */
   readonly sparse: boolean;
 }

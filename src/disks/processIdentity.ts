@@ -29,10 +29,11 @@ export async function killProcess(identity: ProcessIdentity): Promise<void> {
   }
 }
 
-/** A zombie counts as gone: it writes nothing any more. */
+/** A zombie counts as gone, once none of its threads is left that may be in the middle of a write. */
 async function startTimeOf(pid: number): Promise<string | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
   // The program's name, in parentheses, may hold blanks.
   const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields?.[0] === 'Z' ? undefined : fields?.[19];
+  const isGone = fields?.[0] === 'Z' && Number(fields[17]) <= 1;
+  return isGone ? undefined : fields?.[19];
 }

@@ -39,11 +39,13 @@ export async function runProgram(
   source: SourceProgram,
   signal?: AbortSignal,
   started?: (pid: number) => void,
+  onOutput?: (text: string) => void,
 ): Promise<void> {
   const input = source.stdinFile === undefined ? undefined : await open(source.stdinFile);
   const child = spawnTethered(source.program, source.args, {
-    stdio: [input?.fd ?? 'pipe', 'ignore', 'pipe'],
+    stdio: [input?.fd ?? 'pipe', onOutput === undefined ? 'ignore' : 'pipe', 'pipe'],
   });
+  if (onOutput !== undefined) child.stdout?.setEncoding('utf8').on('data', onOutput);
   const tail = tailOf(child);
   const kill = (): void => void child.kill('SIGKILL');
   signal?.addEventListener('abort', kill, { once: true });
@@ -57,6 +59,13 @@ export async function runProgram(
     signal?.removeEventListener('abort', kill);
     await input?.close();
   }
+}
+
+/** What a program prints. @throws as {@link runProgram} */
+export async function runForOutput(source: SourceProgram, signal: AbortSignal): Promise<string> {
+  const printed: string[] = [];
+  await runProgram(source, signal, undefined, (text) => printed.push(text));
+  return printed.join('');
 }
 
 const CURL_MEANINGS: Readonly<Record<number, { why: string; hint: string; code?: EverthawError['code'] }>> = {

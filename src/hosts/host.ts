@@ -5,10 +5,8 @@ import type { Transport } from '../domain/transport.js';
 import type { DiskDescription, SnapshotInfo, VmDescription, VmFile, VmSummary } from '../domain/vm.js';
 import type { VmSpec } from '../domain/vmSpec.js';
 import type { SourceProgram } from '../disks/sourceProgram.js';
-import type { DiskExport, DiskImport, ImportRequest, KeepAlive, LeaseNotes } from './exports.js';
+import type { DiskExport, DiskImport, ImportRequest, LeaseNotes } from './exports.js';
 import type { GuestControl } from './guestControl.js';
-
-export type { DiskExport, DiskImport, ImportRequest, KeepAlive, LeaseNotes };
 
 /** Who the host is; its uuid is part of every workflow id and owner record. */
 export interface HostIdentity {

@@ -56,12 +56,12 @@ export class HostRegister {
     const place = this.#place(entry.uuid);
     await rm(join(place, loan), { recursive: true, force: true });
     while (true) {
-      await mkdir(place, { recursive: true, mode: 0o700 });
       try {
+        await mkdir(place, { recursive: true, mode: 0o700 });
         await rename(prepared, join(place, loan));
         return;
       } catch (error) {
-        // Another loan of the host was the last, and took the empty place away.
+        // Another loan of the host was the last, and took the empty place away, perhaps while it was made.
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
       }
     }
@@ -78,10 +78,13 @@ export class HostRegister {
     });
   }
 
-  async list(): Promise<readonly HostEntry[]> {
+  /** The hosts that are lent. `unreadable` is told of a loan that cannot be read: it keeps no other from being used. */
+  async list(unreadable: TellUnreadable = passOver): Promise<readonly HostEntry[]> {
     const entries: HostEntry[] = [];
     for (const name of await readdir(this.directory).catch(() => [])) {
-      const lent = name.startsWith(PREPARED) ? undefined : await newestLoan(join(this.directory, name));
+      const lent = name.startsWith(PREPARED)
+        ? undefined
+        : await newestLoan(join(this.directory, name), unreadable);
       if (lent !== undefined) entries.push(lent.entry);
     }
     return entries;
@@ -89,7 +92,7 @@ export class HostRegister {
 
   /** @throws EverthawError HostNotRegistered */
   async get(uuid: string): Promise<{ readonly entry: HostEntry; readonly password: Secret }> {
-    const lent = await newestLoan(this.#place(uuid));
+    const lent = await newestLoan(this.#place(uuid), passOver);
     if (lent !== undefined) return lent;
     throw new EverthawError({
       code: 'HostNotRegistered',
@@ -107,13 +110,17 @@ export class HostRegister {
 
 const PREPARED = '.new-';
 
+type TellUnreadable = (loan: string, error: unknown) => void;
+
+const passOver: TellUnreadable = () => undefined;
+
 interface Lent {
   readonly entry: HostEntry;
   readonly password: Secret;
 }
 
 /** The newest of a host's loans, for a password may have changed since the others; one may go while it is read. */
-async function newestLoan(place: string): Promise<Lent | undefined> {
+async function newestLoan(place: string, unreadable: TellUnreadable): Promise<Lent | undefined> {
   let newest: (Lent & { readonly since: number }) | undefined;
   for (const loan of await readdir(place).catch(() => [])) {
     try {
@@ -122,7 +129,7 @@ async function newestLoan(place: string): Promise<Lent | undefined> {
       const entry = ENTRY.parse(JSON.parse(await readFile(join(place, loan, 'host.json'), 'utf8')));
       newest = { entry, since, password: new Secret(await readFile(join(place, loan, 'secret'), 'utf8')) };
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') unreadable(join(place, loan), error);
     }
   }
   return newest;

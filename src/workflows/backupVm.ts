@@ -92,11 +92,15 @@ async function takeSnapshot(
   const { applicationReady } = scripts;
   const snapshot = await steps.snapshot({ ...freezing, applicationReady });
   if (!owesGuest) return { snapshot, warnings: [] };
-  await debts.letGo('freeze');
+  const isThawed = await debts.letGoOfGuest('freeze');
   const { note, warnings } = await steps.thawScript(step);
   report.note(`post-thaw script: ${note}`);
-  await debts.letGo('pausedApplication');
-  return { snapshot, warnings };
+  const isResumed = await debts.letGoOfGuest('pausedApplication');
+  const unanswered =
+    isThawed && isResumed
+      ? []
+      : ['the guest does not answer: that it was let go is tried on, and the run does not end before it is'];
+  return { snapshot, warnings: [...warnings, ...unanswered] };
 }
 
 async function moveDisks(

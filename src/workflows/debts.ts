@@ -5,6 +5,8 @@ import { cleaningOn } from './steps.js';
 
 /** How long what is on the host waits for what is on the proxy: a lease is better ended before its snapshot. */
 const PROXY_PATIENCE_MS = 10_000;
+/** How long everything else waits for a guest that does not answer: a snapshot that stays fills a disk. */
+const GUEST_PATIENCE_MS = 30_000;
 
 /**
  * What a run owes: each holding is noted before it is taken, and let go in reverse order whatever happened, in a scope that no
@@ -13,6 +15,8 @@ const PROXY_PATIENCE_MS = 10_000;
 export class Debts {
   readonly #proxy: string;
   #owed: Holding[] = [];
+  /** Releases that were begun and are not waited for now. */
+  readonly #underWay: Promise<void>[] = [];
 
   constructor(proxy: string) {
     this.#proxy = proxy;
@@ -25,38 +29,51 @@ export class Debts {
 
   /** Lets go of one kind at once, because the run needs it no more. */
   letGo(kind: HoldingKind): Promise<void> {
-    return this.#releaseNow((holding) => holding.kind === kind);
+    return this.#nonCancellable(this.#takeOut((holding) => holding.kind === kind));
   }
 
   /**
-   * Lets go of everything that is still owed: what is on the proxy, what is on the host, and the sessions last. A proxy that
-   * never comes back does not keep a snapshot: the host's part waits for it only so long.
+   * The same where the guest must answer: whether it was seen to be gone. If not, it is tried on beside the rest of the run,
+   * which does not end before it is.
    */
-  async settle(): Promise<void> {
-    // A frozen guest, or an application that waits, is served before everything else.
-    await this.#releaseNow(({ kind }) => isUrgent(kind));
-    const sessions = this.#owed.filter(({ kind }) => kind === 'loginSession');
-    const onProxy = this.#owed.filter((holding) => 'proxy' in holding && holding.kind !== 'loginSession');
-    const onHost = this.#owed.filter((holding) => !('proxy' in holding));
-    await CancellationScope.nonCancellable(async () => {
-      let isProxyClean = false;
-      const proxySide = this.#releaseInTurn(onProxy).then(() => (isProxyClean = true));
-      await condition(() => isProxyClean, PROXY_PATIENCE_MS);
-      await Promise.all([this.#releaseInTurn(onHost), proxySide]);
-      await this.#releaseInTurn(sessions);
-    });
-    this.#owed = [];
+  async letGoOfGuest(kind: HoldingKind): Promise<boolean> {
+    return this.#patiently(this.letGo(kind), GUEST_PATIENCE_MS);
   }
 
-  async #releaseNow(which: (holding: Holding) => boolean): Promise<void> {
-    const held = this.#owed.filter(which);
-    await CancellationScope.nonCancellable(() => this.#releaseInTurn(held));
-    this.#owed = this.#owed.filter((holding) => !held.includes(holding));
+  /**
+   * Lets go of everything that is still owed: a freeze and what it paused first, then what is on the proxy, what is on the host, and
+   * the sessions last. A proxy that never comes back does not keep a snapshot, nor does a guest that does not answer.
+   */
+  async settle(): Promise<void> {
+    const urgent = this.#takeOut(({ kind }) => isUrgent(kind));
+    const sessions = this.#takeOut(({ kind }) => kind === 'loginSession');
+    const onProxy = this.#takeOut((holding) => 'proxy' in holding);
+    const onHost = this.#takeOut(() => true);
+    await this.#patiently(this.#nonCancellable(urgent), GUEST_PATIENCE_MS);
+    await this.#patiently(this.#nonCancellable(onProxy), PROXY_PATIENCE_MS);
+    await this.#nonCancellable(onHost);
+    await CancellationScope.nonCancellable(() => Promise.all(this.#underWay));
+    await this.#nonCancellable(sessions);
+  }
+
+  /** Waits only so long; what is not done by then goes on, and {@link settle} waits for it. */
+  #patiently(releasing: Promise<void>, patienceMs: number): Promise<boolean> {
+    let isGone = false;
+    this.#underWay.push(releasing.then(() => void (isGone = true)));
+    return CancellationScope.nonCancellable(() => condition(() => isGone, patienceMs));
+  }
+
+  #takeOut(which: (holding: Holding) => boolean): readonly Holding[] {
+    const taken = this.#owed.filter(which);
+    this.#owed = this.#owed.filter((holding) => !taken.includes(holding));
+    return taken;
   }
 
   /** The last that was taken is the first to go. */
-  async #releaseInTurn(holdings: readonly Holding[]): Promise<void> {
-    for (const holding of holdings.toReversed()) await release(holding, this.#proxy);
+  #nonCancellable(holdings: readonly Holding[]): Promise<void> {
+    return CancellationScope.nonCancellable(async () => {
+      for (const holding of holdings.toReversed()) await release(holding, this.#proxy);
+    });
   }
 }
 

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { spawn } from 'node:child_process';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { copyToFile, type CopyOrder } from '../../src/disks/copier.js';
+import { copyToFile, type Copied, type CopyOrder } from '../../src/disks/copier.js';
 import { isAlive, processIdentity } from '../../src/disks/processIdentity.js';
+import { until } from '../../src/disks/until.js';
 import { sha256 } from '../lab/disks.js';
 
 const MIB = 1024 * 1024;
@@ -29,6 +30,33 @@ function order(parts: Partial<CopyOrder> & { from: string }): CopyOrder {
 
 function copy(what: CopyOrder, signal = new AbortController().signal) {
   return copyToFile(what, () => undefined, signal);
+}
+
+interface ExportCopy {
+  readonly offsetBytes?: number;
+  readonly onProgress?: (bytes: number, durableBytes: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Copies what nbdkit serves for as long as that takes. */
+async function copyExport(server: readonly string[], how: ExportCopy = {}): Promise<Copied> {
+  const { offsetBytes = 0, onProgress = () => undefined, signal = AbortSignal.timeout(30_000) } = how;
+  const socket = join(directory, 'socket');
+  const pidFile = join(directory, 'pid');
+  const nbdkit = spawn('nbdkit', ['-f', '-U', socket, '-P', pidFile, ...server], { stdio: 'ignore' });
+  try {
+    await until(async () => (await readFile(pidFile, 'utf8').catch(() => '')) !== '', signal);
+    const source = { socket, what: 'the export' };
+    return await copyToFile(
+      { source, file: join(directory, 'copy'), offsetBytes, sparse: true },
+      onProgress,
+      signal,
+    );
+  } finally {
+    nbdkit.kill();
+    await rm(pidFile, { force: true });
+    await rm(socket, { force: true });
+  }
 }
 
 describe('the copier', () => {
@@ -64,16 +92,60 @@ describe('the copier', () => {
     expect(blocks * 512).toBeLessThan(4 * MIB);
   });
 
-  it('goes on behind a checkpoint: what lay behind it does not shine through, and the hash is of the whole file', async () => {
-    const whole = Buffer.concat([randomBytes(3 * MIB), Buffer.alloc(2 * MIB), randomBytes(MIB)]);
+  // A whole sector is written past the page cache, anything else through it.
+  it.each([2 * MIB, 2 * MIB + 5])(
+    'goes on behind a checkpoint at %i: what lay behind it does not shine through, and the hash is of the whole file',
+    async (offsetBytes) => {
+      const whole = Buffer.concat([randomBytes(3 * MIB), Buffer.alloc(2 * MIB), randomBytes(MIB)]);
+      const from = join(directory, 'rest');
+      const file = join(directory, 'copy');
+      await writeFile(from, whole.subarray(offsetBytes));
+      // An earlier attempt wrote the prefix, and garbage past its checkpoint.
+      await writeFile(file, Buffer.concat([whole.subarray(0, offsetBytes), randomBytes(8 * MIB)]));
+      const copied = await copy(order({ from, offsetBytes }));
+      expect((await readFile(file)).equals(whole)).toBe(true);
+      expect(copied.sha256).toBe(await sha256(file));
+    },
+  );
+
+  it('refuses to go on in a file that is shorter than its checkpoint', async () => {
     const from = join(directory, 'rest');
-    const file = join(directory, 'copy');
-    await writeFile(from, whole.subarray(2 * MIB));
-    // An earlier attempt wrote the prefix, and garbage past its checkpoint.
-    await writeFile(file, Buffer.concat([whole.subarray(0, 2 * MIB), randomBytes(8 * MIB)]));
-    const copied = await copy(order({ from, offsetBytes: 2 * MIB }));
-    expect((await readFile(file)).equals(whole)).toBe(true);
-    expect(copied.sha256).toBe(await sha256(file));
+    await writeFile(from, 'bytes');
+    await writeFile(join(directory, 'copy'), randomBytes(MIB));
+    await expect(copy(order({ from, offsetBytes: 2 * MIB }))).rejects.toThrow(/shorter than its checkpoint/);
+  });
+
+  it.each([512, 4 * MIB, 41 * MIB + 512])('reads an NBD export of %i bytes', async (sizeBytes) => {
+    const from = join(directory, 'source');
+    await writeFile(from, randomBytes(sizeBytes));
+    const copied = await copyExport(['file', from]);
+    expect(copied).toEqual({ sizeBytes, sha256: await sha256(from) });
+    expect((await readFile(join(directory, 'copy'))).equals(await readFile(from))).toBe(true);
+  });
+
+  it('goes on behind a checkpoint that lies in a hole', async () => {
+    const enough = new AbortController();
+    let durableBytes = 0;
+    const first = copyExport(['--filter=rate', 'null', 'size=256M', 'rate=1200M'], {
+      signal: enough.signal,
+      onProgress(bytes, durable) {
+        expect(durable).toBeLessThanOrEqual(bytes);
+        durableBytes = durable;
+        if (durable > 0) enough.abort(new Error('enough'));
+      },
+    });
+    await expect(first).rejects.toThrow('enough');
+    const copied = await copyExport(['null', `size=${256 * MIB - durableBytes}`], {
+      offsetBytes: durableBytes,
+    });
+    expect(copied.sizeBytes).toBe(256 * MIB);
+    expect(copied.sha256).toBe(await sha256(join(directory, 'copy')));
+    expect((await stat(join(directory, 'copy'))).blocks * 512).toBeLessThan(MIB);
+  });
+
+  it('tells of an NBD export that cannot be read to its end', async () => {
+    const failing = ['--filter=error', 'null', 'size=64M', 'error-pread-rate=20%'];
+    await expect(copyExport(failing)).rejects.toThrow(/transfer the export: the NBD server could not read/);
   });
 
   it('kills the writer of an earlier attempt before it writes', async () => {

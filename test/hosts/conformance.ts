@@ -7,7 +7,10 @@ export interface HostLab {
   open(): Promise<Host>;
   /** A running VM with one disk, and how many snapshots it has as another client sees them. */
   readonly vmName: string;
+  /** Whether a VM can have a snapshot above another. */
+  readonly nestsSnapshots: boolean;
   snapshotsSeen(): Promise<number>;
+  /** Login sessions, or whatever else stays open for a driver. */
   sessionsSeen(): Promise<number>;
 }
 
@@ -75,8 +78,9 @@ export function describeHost(driver: string, lab: () => HostLab): void {
         expect(await lab().snapshotsSeen()).toBe(0);
       }));
 
-    it('removes a snapshot without its children', () =>
-      using(async (host, instanceUuid) => {
+    it('removes a snapshot without its children', ({ skip }) => {
+      skip(!lab().nestsSnapshots, 'this kind of host takes one at a time');
+      return using(async (host, instanceUuid) => {
         const take = (name: string) =>
           host.takeSnapshot(instanceUuid, { name, description: name, runId: 'run', quiesce: false }, NEVER);
         const parent = await take('parent');
@@ -86,7 +90,8 @@ export function describeHost(driver: string, lab: () => HostLab): void {
         await host.commitSnapshot(instanceUuid, child.snapshot.id);
         // Removing what is gone is no error.
         await host.commitSnapshot(instanceUuid, child.snapshot.id);
-      }));
+      });
+    });
 
     it('tells the time by its own clock, and leaves no login session behind', async () => {
       const before = await lab().sessionsSeen();

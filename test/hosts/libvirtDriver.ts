@@ -9,7 +9,8 @@ import { LibvirtGuest } from '../../src/hosts/libvirt/libvirtGuest.js';
 import { parseAddress } from '../../src/hosts/libvirt/libvirtUri.js';
 import { LIBVIRT_SETTINGS, type LibvirtSettings } from '../../src/hosts/libvirt/settings.js';
 import { openExport } from '../../src/hosts/libvirt/snapshotExport.js';
-import { commitSnapshot, listSnapshots, takeSnapshot } from '../../src/hosts/libvirt/snapshots.js';
+import { commitSnapshot, listSnapshots } from '../../src/hosts/libvirt/snapshots.js';
+import { takeSnapshot } from '../../src/hosts/libvirt/takeSnapshot.js';
 import { Virsh } from '../../src/hosts/libvirt/virsh.js';
 import type { LabGuest } from '../lab/guest.js';
 import type { LabLibvirt } from '../lab/libvirt.js';
@@ -31,10 +32,9 @@ export function driverOn(
   settings: Partial<LibvirtSettings> = {},
   shell: HostShell = localShell,
 ): Libvirt {
-  return {
-    virsh: new Virsh(shell, parseAddress(lab.uri).uri),
-    settings: LIBVIRT_SETTINGS.parse(settings),
-  };
+  const virsh = new Virsh(shell, parseAddress(lab.uri).uri);
+  opened.add(virsh);
+  return { virsh, settings: LIBVIRT_SETTINGS.parse(settings) };
 }
 
 export async function take(
@@ -77,14 +77,21 @@ export async function recordsOf(
 ): Promise<readonly number[]> {
   const counts: number[] = [];
   for (const [index, label] of ['virtio0:0', 'virtio0:1'].entries()) {
-    const { socket, exportName, close } = await openExport(driver, snapshot.id, {
-      ...{ label, path: '', capacityBytes: 0 },
-    });
+    const disk = { label, path: '', capacityBytes: 0 };
+    const opened = await openExport(driver, snapshot.id, disk);
     const copy = join(guest.directory, `copy-${index}`);
     await run('qemu-img', [
-      ...['convert', '-f', 'raw', '-O', 'raw', `nbd+unix:///${exportName}?socket=${socket}`, copy],
+      ...[
+        'convert',
+        '-f',
+        'raw',
+        '-O',
+        'raw',
+        `nbd+unix:///${opened.exportName}?socket=${opened.socket}`,
+        copy,
+      ],
     ]);
-    await close();
+    await opened.close();
     counts.push(await recordsOn(copy, options));
     await rm(copy);
   }
@@ -122,19 +129,39 @@ export async function traces(guest: LabGuest): Promise<readonly string[]> {
   return [...found, ...(await holdsBeside(guest))];
 }
 
-/** A shell of somebody who dies after so many commands: from then on nothing of his reaches the host. */
-export function mortalShell(shell: HostShell, commands: number): HostShell & { readonly isDead: boolean } {
-  let left = commands;
-  return {
-    ...shell,
-    get isDead() {
-      return left < 0;
-    },
-    run(program, args, options) {
-      if (--left >= 0) return shell.run(program, args, options);
-      return Promise.reject(
-        new EverthawError({ code: 'UnexpectedError', what: 'live', why: 'it was killed', hint: '-' }),
-      );
+/** The driver of somebody who dies after so many steps: from then on nothing of his reaches the host. */
+export function mortalDriver(
+  lab: LabLibvirt,
+  steps: number,
+  settings: Partial<LibvirtSettings> = {},
+): { readonly driver: Libvirt; readonly isDead: () => boolean } {
+  let left = steps;
+  const live = (): void => {
+    if (--left < 0)
+      throw new EverthawError({ code: 'UnexpectedError', what: 'live', why: 'it was killed', hint: '-' });
+  };
+  const shell: HostShell = {
+    ...localShell,
+    run: async (...args) => {
+      live();
+      return localShell.run(...args);
     },
   };
+  class MortalVirsh extends Virsh {
+    override async ask(...args: Parameters<Virsh['ask']>): ReturnType<Virsh['ask']> {
+      live();
+      return super.ask(...args);
+    }
+  }
+  const virsh = new MortalVirsh(shell, parseAddress(lab.uri).uri);
+  opened.add(virsh);
+  return { driver: { virsh, settings: LIBVIRT_SETTINGS.parse(settings) }, isDead: () => left < 0 };
+}
+
+const opened = new Set<Virsh>();
+
+/** Ends what the drivers of a test opened. */
+export async function closeDrivers(): Promise<void> {
+  for (const virsh of opened) await virsh.close();
+  opened.clear();
 }

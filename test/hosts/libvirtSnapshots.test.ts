@@ -1,6 +1,6 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   commitSnapshot,
   listAllSnapshots,
@@ -11,27 +11,33 @@ import { LabGuest, type LabGuestOptions } from '../lab/guest.js';
 import { LabLibvirt } from '../lab/libvirt.js';
 import { recordsOn } from '../lab/records.js';
 import { run } from '../lab/run.js';
-import { driverOn, recordsOf, take, traces } from './libvirtDriver.js';
+import { closeDrivers, driverOn, recordsOf, take, traces } from './libvirtDriver.js';
 
 let lab: LabLibvirt;
 let guest: LabGuest | undefined;
+let guestFormat: LabGuestOptions['format'];
 
 beforeAll(async () => {
   lab = await LabLibvirt.start();
 }, 300_000);
 
-afterEach(async () => {
-  await guest?.destroy();
-  guest = undefined;
-});
-
 afterAll(async () => {
+  await closeDrivers();
   await lab.stop();
 });
 
-async function start(options: Partial<LabGuestOptions> = {}): Promise<LabGuest> {
-  guest = await LabGuest.start(lab, { name: 'held', ...options });
-  return guest;
+/** A guest that runs: the one of the test before where that left it as it was. */
+async function start(format: LabGuestOptions['format'] = 'qcow2'): Promise<LabGuest> {
+  const isLikeNew =
+    guest !== undefined &&
+    String(guestFormat) === String(format) &&
+    (await guest.virshState()) === 'running' &&
+    (await traces(guest)).length === 0;
+  if (guest !== undefined && isLikeNew) return guest;
+  await guest?.destroy();
+  guest = undefined;
+  guestFormat = format;
+  return (guest = await LabGuest.start(lab, { name: 'held', format }));
 }
 
 const ANY = () => true;
@@ -40,7 +46,7 @@ for (const pointInTime of ['pull', 'overlay'] as const) {
   describe(`a point in time by ${pointInTime}`, () => {
     for (const format of [['qcow2', 'raw'], 'backed'] as const) {
       it(`is one moment of both disks of a guest that writes (${String(format)}), and leaves nothing`, async () => {
-        const vm = await start({ format });
+        const vm = await start(format);
         const driver = driverOn(lab, { pointInTime });
         await vm.startWriter();
         const before = await vm.recordsWritten();
@@ -100,7 +106,7 @@ for (const pointInTime of ['pull', 'overlay'] as const) {
     });
 
     it('is let go after the VM was killed on it', async () => {
-      const vm = await start({ format: ['raw', 'qcow2'] });
+      const vm = await start(['raw', 'qcow2']);
       const driver = driverOn(lab, { pointInTime });
       const { snapshot } = await take(driver, vm);
       await vm.startWriter();
@@ -116,13 +122,14 @@ for (const pointInTime of ['pull', 'overlay'] as const) {
     it('is let go when libvirtd was killed and came back', async () => {
       const vm = await start();
       const driver = driverOn(lab, { pointInTime });
+      const written = await vm.recordsWritten();
       const taken = await take(driver, vm);
       await lab.kill();
       await expect(commitSnapshot(driver, vm.uuid, taken.snapshot.id)).rejects.toMatchObject({
         code: 'HostUnreachable',
       });
       await lab.restart();
-      await expect(recordsOf(driver, vm, taken)).resolves.toEqual([0, 0]);
+      await expect(recordsOf(driver, vm, taken)).resolves.toEqual([written, written]);
       await commitSnapshot(driver, vm.uuid, taken.snapshot.id);
       expect(await traces(vm)).toEqual([]);
     });
@@ -131,7 +138,7 @@ for (const pointInTime of ['pull', 'overlay'] as const) {
 
 describe('a VM that is off', () => {
   it('can be started and used while it is read, and keeps what it writes', async () => {
-    const vm = await start({ format: ['raw', 'backed'] });
+    const vm = await start(['raw', 'backed']);
     await vm.startWriter();
     await vm.stopWriter();
     const before = await vm.recordsWritten();
@@ -199,6 +206,29 @@ describe('what others do to the VM', () => {
     await commitSnapshot(driver, vm.uuid, snapshot.id);
     expect(await vm.libvirt.virsh('backup-dumpxml', vm.name)).toContain(`${vm.directory}/s`);
     await vm.libvirt.virsh('domjobabort', vm.name);
+  });
+
+  it('saved memory goes with the disks as they are: nothing is taken', async () => {
+    const vm = await start();
+    await vm.libvirt.virsh('managedsave', vm.name);
+    await expect(take(driverOn(lab), vm, { quiesce: false })).rejects.toMatchObject({ code: 'VmInUse' });
+    await vm.libvirt.virsh('start', vm.name);
+    expect(await traces(vm)).toEqual([]);
+  });
+
+  it('a record that another version wrote is told, and nothing is guessed', async () => {
+    const vm = await start();
+    const driver = driverOn(lab);
+    const { snapshot } = await take(driver, vm, { quiesce: false });
+    const plan = join(snapshot.id, 'plan.json');
+    const written = await readFile(plan);
+    await writeFile(plan, '{"mode":"of the future"}');
+    expect(await listSnapshots(driver, vm.uuid)).toMatchObject([{ id: snapshot.id, complete: false }]);
+    await expect(commitSnapshot(driver, vm.uuid, snapshot.id)).rejects.toMatchObject({ code: 'HostFault' });
+    expect(await vm.libvirt.virsh('backup-dumpxml', vm.name)).toContain(snapshot.id);
+    await writeFile(plan, written);
+    await commitSnapshot(driver, vm.uuid, snapshot.id);
+    expect(await traces(vm)).toEqual([]);
   });
 
   it('a snapshot of theirs above our overlay stays', async () => {

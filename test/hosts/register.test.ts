@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -53,5 +53,18 @@ describe('the register of hosts', () => {
   it('gives back what nobody has without complaint', async () => {
     await register.settle('one', 'nobody');
     expect(await register.list()).toEqual([]);
+  });
+
+  it('passes over a loan that cannot be read, and says which', async () => {
+    await register.lend(ENTRY, new Secret('a'), 'run');
+    for (const broken of ['one/broken', 'two/broken']) {
+      await mkdir(join(directory, broken), { recursive: true });
+      await writeFile(join(directory, broken, 'host.json'), '{ no JSON');
+    }
+    const told: string[] = [];
+    expect(await register.list((loan) => told.push(loan))).toEqual([ENTRY]);
+    expect(told).toEqual([join(directory, 'one/broken'), join(directory, 'two/broken')]);
+    expect((await register.get('one')).entry).toEqual(ENTRY);
+    await expect(register.get('two')).rejects.toThrow(/log in to host two: this proxy has no address/);
   });
 });

@@ -35,6 +35,7 @@ async function sessions(): Promise<number> {
 describeHost('vSphere', () => ({
   open,
   vmName: 'web',
+  nestsSnapshots: true,
   snapshotsSeen: async () => (await vcenter.vm('web')).snapshots?.length ?? 0,
   sessionsSeen: sessions,
 }));

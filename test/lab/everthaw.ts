@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { TemporalAddress } from '../../src/temporal/client.js';
 import { EVERTHAW } from './programs.js';
 import { run, type Ran } from './run.js';
 
@@ -33,12 +34,13 @@ export class LabEverthaw {
     this.environment = environment;
   }
 
-  static async create(host: LabHost, temporalAddress: string): Promise<LabEverthaw> {
+  static async create(host: LabHost, temporal: TemporalAddress): Promise<LabEverthaw> {
     const directory = await mkdtemp(join(tmpdir(), 'everthaw-test-'));
     const everthaw = new LabEverthaw(directory, {
       ...process.env,
       ...host.everthawEnvironment(),
-      TEMPORAL_ADDRESS: temporalAddress,
+      TEMPORAL_ADDRESS: temporal.address,
+      TEMPORAL_NAMESPACE: temporal.namespace,
       EVERTHAW_STATE: join(directory, 'state'),
       TMPDIR: join(directory, 'scratch'),
       EVERTHAW_PROXY: `proxy-${directory.slice(-6)}`,

@@ -1,15 +1,13 @@
 import type { TestProject } from 'vitest/node';
 import { readSettings } from '../../src/config/settings.js';
+import { until } from '../../src/disks/until.js';
+import { connectClient } from '../../src/temporal/client.js';
 import { startEmbeddedServer } from '../../src/temporal/embeddedServer.js';
+import { prepareNamespace } from '../../src/temporal/namespace.js';
 import { resolveTemporal } from '../../src/temporal/program.js';
+import { namespaceOfPool } from './temporal.js';
 
-declare module 'vitest' {
-  interface ProvidedContext {
-    temporalAddress: string;
-  }
-}
-
-/** One Temporal server for all tests, the real one, in memory. */
+/** One Temporal server for all tests, the real one, in memory, with a namespace for each file that runs at once. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const settings = readSettings();
   const program = await resolveTemporal(
@@ -20,13 +18,31 @@ export default async function setup(project: TestProject): Promise<() => Promise
   );
   const server = await startEmbeddedServer(
     // Any ports: a demo or another test run may start at this moment and wish for the usual ones.
-    { program, databaseFile: undefined, namespace: 'default', wishedPorts: { server: 0, ui: 0 } },
+    { program, databaseFile: undefined, namespace: namespaceOfPool(1), wishedPorts: { server: 0, ui: 0 } },
     AbortSignal.timeout(60_000),
   );
+  for (let poolId = 2; poolId <= project.config.maxWorkers; poolId++)
+    await makeNamespace(server.address, namespaceOfPool(poolId));
   project.provide('temporalAddress', server.address);
   return async () => {
     const ended = new Promise((resolve) => server.process.once('close', resolve));
     server.process.kill('SIGTERM');
     await ended;
   };
+}
+
+async function makeNamespace(address: string, namespace: string): Promise<void> {
+  const client = await connectClient({ address, namespace });
+  await client.workflowService.registerNamespace({
+    namespace,
+    workflowExecutionRetentionPeriod: { seconds: (24 * 3600) as never },
+  });
+  // It is not known everywhere at once.
+  const isReady = () =>
+    prepareNamespace(client, namespace).then(
+      () => true,
+      () => false,
+    );
+  await until(isReady, AbortSignal.timeout(30_000));
+  await client.connection.close();
 }

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { vmWorkflowId } from '../../src/domain/names.js';
-import { connectClient } from '../../src/temporal/client.js';
+import { connectClient, type TemporalAddress } from '../../src/temporal/client.js';
 import { LabEverthaw, type LabHost } from './everthaw.js';
 import type { LabGuest } from './guest.js';
 import { leftoversOnProxy } from './leftovers.js';
@@ -23,13 +23,13 @@ export class GuestLab {
 
   /** `reach` makes another way to it than the one within the machine. */
   static async start(
-    temporalAddress: string,
+    temporal: TemporalAddress,
     reach: (libvirt: LabLibvirt) => Promise<LabHost> = (libvirt) => Promise.resolve(libvirt),
   ): Promise<GuestLab> {
     const libvirt = await LabLibvirt.start();
-    const everthaw = await LabEverthaw.create(await reach(libvirt), temporalAddress);
+    const everthaw = await LabEverthaw.create(await reach(libvirt), temporal);
     await everthaw.startWorker();
-    const client = await connectClient({ address: temporalAddress, namespace: 'default' });
+    const client = await connectClient(temporal);
     return new GuestLab(libvirt, everthaw, client);
   }
 
@@ -51,6 +51,12 @@ export class GuestLab {
 
   restore(directory: string, ...flags: readonly string[]): Promise<Ran> {
     return this.everthaw.everthaw('restore', directory, ...flags);
+  }
+
+  /** Where a VM's disks are, as libvirt has them. */
+  async disksOf(name: string): Promise<readonly string[]> {
+    const lines = (await this.libvirt.virsh('domblklist', name)).split('\n');
+    return lines.flatMap((line) => /^ vd\w +(\/.*)$/.exec(line)?.[1] ?? []);
   }
 
   /** The workflow id of a VM's runs. */

@@ -4,7 +4,7 @@ import type { Client } from '@temporalio/client';
 import type { Manifest } from '../../src/domain/manifest.js';
 import { PHASE_QUERY, vmWorkflowId } from '../../src/domain/names.js';
 import { until } from '../../src/disks/until.js';
-import { connectClient } from '../../src/temporal/client.js';
+import { connectClient, type TemporalAddress } from '../../src/temporal/client.js';
 import { sha256 } from './disks.js';
 import { LabEverthaw } from './everthaw.js';
 import { run, type Ran } from './run.js';
@@ -29,13 +29,13 @@ export class Lab {
 
   static async start(
     vms: readonly LabVm[],
-    temporalAddress: string,
+    temporal: TemporalAddress,
     vcenterFlags: readonly string[] = [],
   ): Promise<Lab> {
     const vcenter = await LabVcenter.start(vms, vcenterFlags);
-    const everthaw = await LabEverthaw.create(vcenter, temporalAddress);
+    const everthaw = await LabEverthaw.create(vcenter, temporal);
     await everthaw.startWorker();
-    const client = await connectClient({ address: temporalAddress, namespace: 'default' });
+    const client = await connectClient(temporal);
     return new Lab(vcenter, everthaw, client);
   }
 

@@ -1,10 +1,11 @@
 import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Manifest } from '../../src/domain/manifest.js';
 import { makeDisk, sha256, type LabDisk } from '../lab/disks.js';
 import { LabEverthaw } from '../lab/everthaw.js';
 import { LabVcenter } from '../lab/vcenter.js';
+import { labTemporal } from '../lab/temporal.js';
 
 let system: LabDisk;
 let data: LabDisk;
@@ -24,7 +25,7 @@ beforeAll(async () => {
       ],
     },
   ]);
-  everthaw = await LabEverthaw.create(vcenter, inject('temporalAddress'));
+  everthaw = await LabEverthaw.create(vcenter, labTemporal());
   await everthaw.startWorker();
 }, 120_000);
 

@@ -1,12 +1,13 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { makeDisk, sha256, type LabDisk } from '../lab/disks.js';
 import { eventually, Lab } from '../lab/lab.js';
 import { leftovers } from '../lab/leftovers.js';
 import { fingerprint, refusal } from '../lab/refusal.js';
 import { run } from '../lab/run.js';
 import { runOnTmpfs } from '../lab/tmpfs.js';
+import { labTemporal } from '../lab/temporal.js';
 
 let lab: Lab;
 let system: LabDisk;
@@ -22,7 +23,7 @@ beforeAll(async () => {
       { name: 'db', disks: [{ ...system, unit: 0 }] },
       { name: 'log', disks: [{ ...data, unit: 0 }] },
     ],
-    inject('temporalAddress'),
+    labTemporal(),
   );
   expect(await lab.backup('db', '--to', olderDirectory())).toMatchObject({ code: 0, stderr: '' });
   older = await fingerprint(olderDirectory());

@@ -1,18 +1,19 @@
 import { readdir } from 'node:fs/promises';
 import type { Client } from '@temporalio/client';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { vmWorkflowId } from '../../src/domain/names.js';
 import { connectClient } from '../../src/temporal/client.js';
 import { makeDisk } from '../lab/disks.js';
 import { Lab } from '../lab/lab.js';
+import { labTemporal } from '../lab/temporal.js';
 
 let lab: Lab;
 let client: Client;
 
 beforeAll(async () => {
   const disk = await makeDisk('system', 256, 24);
-  lab = await Lab.start([{ name: 'web', disks: [{ ...disk, unit: 0 }] }], inject('temporalAddress'));
-  client = await connectClient({ address: inject('temporalAddress'), namespace: 'default' });
+  lab = await Lab.start([{ name: 'web', disks: [{ ...disk, unit: 0 }] }], labTemporal());
+  client = await connectClient(labTemporal());
 });
 
 afterAll(async () => {

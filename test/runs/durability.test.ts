@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { cp, readFile } from 'node:fs/promises';
 import type { Client } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../src/disks/until.js';
 import { vmWorkflowId } from '../../src/domain/names.js';
 import type { BackupResult, Pulse } from '../../src/domain/runs.js';
@@ -11,6 +11,7 @@ import { makeDisk, sha256, type LabDisk } from '../lab/disks.js';
 import { LabEverthaw } from '../lab/everthaw.js';
 import { run } from '../lab/run.js';
 import { LabVcenter } from '../lab/vcenter.js';
+import { labTemporal } from '../lab/temporal.js';
 
 const MIB = 1024 * 1024;
 const PATIENCE_MS = 60_000;
@@ -23,7 +24,7 @@ let client: Client;
 beforeAll(async () => {
   disk = await makeDisk('large', 320, 64);
   vcenter = await LabVcenter.start([{ name: 'web', disks: [{ ...disk, unit: 0 }] }]);
-  client = await connectClient({ address: inject('temporalAddress'), namespace: 'default' });
+  client = await connectClient(labTemporal());
 }, 120_000);
 
 afterAll(async () => {
@@ -32,7 +33,7 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  everthaw = await LabEverthaw.create(vcenter, inject('temporalAddress'));
+  everthaw = await LabEverthaw.create(vcenter, labTemporal());
   await everthaw.startWorker();
 });
 

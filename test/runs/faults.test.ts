@@ -1,12 +1,13 @@
 import { access, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { makeDisk, sha256, type LabDisk } from '../lab/disks.js';
 import { LabEverthaw } from '../lab/everthaw.js';
 import { eventually, Lab } from '../lab/lab.js';
 import { leftovers } from '../lab/leftovers.js';
 import { refusal } from '../lab/refusal.js';
 import type { Ran } from '../lab/run.js';
+import { labTemporal } from '../lab/temporal.js';
 
 let lab: Lab;
 let system: LabDisk;
@@ -23,7 +24,7 @@ beforeAll(async () => {
       { name: 'log', disks: [{ ...data, unit: 0 }] },
       { name: 'web', disks: [{ ...small, unit: 0 }] },
     ],
-    inject('temporalAddress'),
+    labTemporal(),
   );
 }, 120_000);
 
@@ -196,7 +197,7 @@ describe('a second run on a VM', () => {
   it('is refused with the living one named, from this proxy and from another', async () => {
     const { ran } = await lab.holdDownload('/nfc', lab.everthaw.backups, () => lab.backup('db'));
     const run = await lab.runOf('db');
-    const other = await LabEverthaw.create(lab.vcenter, inject('temporalAddress'));
+    const other = await LabEverthaw.create(lab.vcenter, labTemporal());
     try {
       for (const everthaw of [lab.everthaw, other]) {
         const line = refusal(

@@ -1,17 +1,18 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Manifest } from '../../src/domain/manifest.js';
 import { LabGuest, type LabGuestOptions } from '../lab/guest.js';
 import { GuestLab } from '../lab/guestLab.js';
 import { recordsOn } from '../lab/records.js';
 import { run } from '../lab/run.js';
+import { labTemporal } from '../lab/temporal.js';
 
 let lab: GuestLab;
 const guests: LabGuest[] = [];
 
 beforeAll(async () => {
-  lab = await GuestLab.start(inject('temporalAddress'));
+  lab = await GuestLab.start(labTemporal());
 }, 300_000);
 
 afterEach(async () => {
@@ -73,17 +74,24 @@ describe('a backup of a running guest that writes', () => {
     expect(await lab.leftovers(guest)).toEqual([]);
   });
 
-  it('keeps VMDKs where that is asked for', async () => {
-    const guest = await start({ name: 'vmdk' });
-    await guest.startWriter(20);
-    expect(await lab.backup(guest.name, '--disk-format', 'vmdk')).toMatchObject({ code: 0 });
-    const directory = lab.directoryOf(guest.name);
-    expect((await manifestOf(directory)).disks.map(({ file }) => file)).toEqual([
-      'virtio0-0.vmdk',
-      'virtio0-1.vmdk',
-    ]);
-    await recordsIn(directory);
-  });
+  for (const format of ['vmdk', 'raw'] as const) {
+    it(`keeps its disks as ${format} where that is asked for, and they restore`, async () => {
+      const guest = await start({ name: `kept-${format}` });
+      await guest.startWriter(20);
+      expect(await lab.backup(guest.name, '--disk-format', format)).toMatchObject({ code: 0, stderr: '' });
+      const directory = lab.directoryOf(guest.name);
+      expect((await manifestOf(directory)).disks.map(({ file }) => file)).toEqual([
+        `virtio0-0.${format}`,
+        `virtio0-1.${format}`,
+      ]);
+      const [records] = await recordsIn(directory);
+      const copy = `copy-${format}`;
+      expect(await lab.restore(directory, '--name', copy)).toMatchObject({ code: 0, stderr: '' });
+      const restored = await lab.disksOf(copy);
+      expect(await Promise.all(restored.map((disk) => recordsOn(disk)))).toEqual([records, records]);
+      await lab.libvirt.virsh('undefine', copy);
+    });
+  }
 });
 
 describe('a backup of a guest that is off', () => {

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { makeDisk } from '../lab/disks.js';
 import { Lab } from '../lab/lab.js';
 import { leftovers } from '../lab/leftovers.js';
@@ -8,6 +8,7 @@ import { EVERTHAW } from '../lab/programs.js';
 import { fingerprint, refusal } from '../lab/refusal.js';
 import { run } from '../lab/run.js';
 import { runOnTmpfs } from '../lab/tmpfs.js';
+import { labTemporal } from '../lab/temporal.js';
 
 const TWINS_UUID = '4219aaaa-0000-4000-8000-000000000001';
 
@@ -28,7 +29,7 @@ beforeAll(async () => {
       { name: 'toolless', disks, toolsRunning: false },
       { name: 'diskless', disks: [] },
     ],
-    inject('temporalAddress'),
+    labTemporal(),
   );
   // A folder of its own lets another VM have the same name.
   await lab.vcenter.govc('folder.create', '/DC0/vm/archive');

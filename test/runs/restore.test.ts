@@ -1,11 +1,12 @@
 import { cp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { makeDisk, sha256, type LabDisk } from '../lab/disks.js';
 import { eventually, Lab } from '../lab/lab.js';
 import { leftovers } from '../lab/leftovers.js';
 import { fingerprint, refusal } from '../lab/refusal.js';
 import type { SeenVm } from '../lab/vcenter.js';
+import { labTemporal } from '../lab/temporal.js';
 
 let lab: Lab;
 let data: LabDisk;
@@ -20,7 +21,7 @@ beforeAll(async () => {
       { name: 'web', disks: [{ ...data, unit: 0 }] },
       { name: 'off', disks: [{ ...data, unit: 0 }], powerOn: false },
     ],
-    inject('temporalAddress'),
+    labTemporal(),
   );
   for (const via of ['lease', 'datastore'] as const) {
     backups[via] = join(lab.everthaw.backups, `web-by-${via}`);

@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { readSettings } from '../../src/config/settings.js';
 import { resolveTemporal } from '../../src/temporal/program.js';
 import { makeDisk } from '../lab/disks.js';
@@ -9,12 +9,13 @@ import { Lab } from '../lab/lab.js';
 import { leftovers, processesOf } from '../lab/leftovers.js';
 import { PASSWORD_PARTS, refusal } from '../lab/refusal.js';
 import { run, type Ran } from '../lab/run.js';
+import { labTemporal } from '../lab/temporal.js';
 
 let lab: Lab;
 
 beforeAll(async () => {
   const data = await makeDisk('data', 64, 8);
-  lab = await Lab.start([{ name: 'web', disks: [{ ...data, unit: 0 }] }], inject('temporalAddress'));
+  lab = await Lab.start([{ name: 'web', disks: [{ ...data, unit: 0 }] }], labTemporal());
 }, 120_000);
 
 afterAll(() => lab.stop());
@@ -90,7 +91,7 @@ async function historyOf(vm: string): Promise<string> {
     () => undefined,
   );
   const { stdout } = await run(temporal, [
-    ...['workflow', 'show', '--address', inject('temporalAddress')],
+    ...['workflow', 'show', '--address', labTemporal().address, '--namespace', labTemporal().namespace],
     ...['--workflow-id', await lab.runOf(vm), '-o', 'json'],
   ]);
   const packed = [...stdout.matchAll(/"data":\s*"([A-Za-z0-9+/=]+)"/g)];

@@ -1,15 +1,16 @@
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { makeDisk } from '../lab/disks.js';
 import { Lab } from '../lab/lab.js';
 import { leftovers } from '../lab/leftovers.js';
 import { refusal } from '../lab/refusal.js';
+import { labTemporal } from '../lab/temporal.js';
 
 let lab: Lab;
 
 beforeAll(async () => {
   const small = await makeDisk('small', 16, 4);
-  lab = await Lab.start([{ name: 'web', disks: [{ ...small, unit: 0 }] }], inject('temporalAddress'), [
+  lab = await Lab.start([{ name: 'web', disks: [{ ...small, unit: 0 }] }], labTemporal(), [
     '--certificate-names',
     'localhost.localdomain',
   ]);

@@ -51,7 +51,7 @@ const server = await startEmbeddedServer(
   { program, databaseFile: undefined, namespace: 'default', wishedPorts: { server: 0, ui: 0 } },
   AbortSignal.timeout(60_000),
 );
-const lab = await GuestLab.start(server.address);
+const lab = await GuestLab.start({ address: server.address, namespace: 'default' });
 let failures = 0;
 try {
   const guest = await LabGuest.start(lab.libvirt, { name: 'soak', format: ['raw', 'raw'] });
@@ -92,7 +92,7 @@ async function once(
   if (consistency !== 'application') throw new Error(`it is ${consistency}-consistent`);
   const restored = await lab.restore(directory, '--name', 'again', '--new-addresses');
   if (restored.code !== 0) throw new Error(restored.stderr);
-  const disks = await disksOf('again');
+  const disks = await lab.disksOf('again');
   const { disks: kept } = JSON.parse(await readFile(join(directory, 'manifest.json'), 'utf8')) as Manifest;
   const counts: number[] = [];
   for (const [index, original] of guest.diskPaths.entries()) {
@@ -110,11 +110,6 @@ async function once(
   for (const disk of disks) await rm(disk);
   await rm(directory, { recursive: true });
   return { records: counts[0] ?? 0, frozenAtMostMs };
-}
-
-async function disksOf(name: string): Promise<readonly string[]> {
-  const lines = (await lab.libvirt.virsh('domblklist', name)).split('\n');
-  return lines.flatMap((line) => /^ vd\w +(\/.*)$/.exec(line)?.[1] ?? []);
 }
 
 /** Puts the copying virsh before the real one on the worker's path. Returns where it copies to. */

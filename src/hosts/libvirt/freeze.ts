@@ -15,7 +15,8 @@ const SWITCH_SLACK_MS = 60_000;
 export interface ReadyFreeze {
   readonly agent: GuestAgent;
   readonly nonce: string;
-  readonly isGuarded: boolean;
+  /** Whether a switch of ours was armed; Windows has its own. */
+  readonly isArmed: boolean;
 }
 
 /**
@@ -41,11 +42,11 @@ export async function readyFreeze(
   await writeRecords(virsh, hold, { freezing: { nonce, domainId: look.domainId, freeFrom } });
   try {
     if (!isWindows) await armSwitch(agent, nonce, settings.switchSeconds);
-    return { agent, nonce, isGuarded: true };
+    return { agent, nonce, isArmed: !isWindows };
   } catch (error) {
     if (settings.freezeUnguarded && isErrorWithCode(error, 'QuiesceFailed')) {
       await writeRecords(virsh, hold, { freezing: { nonce, domainId: look.domainId } });
-      return { agent, nonce, isGuarded: false };
+      return { agent, nonce, isArmed: false };
     }
     await disarmSwitch(agent, nonce).catch(() => undefined);
     await removeRecords(virsh, hold, ['freezing']);
@@ -57,14 +58,16 @@ export async function readyFreeze(
 export async function endFreeze(
   { virsh }: Libvirt,
   hold: string,
-  { agent, nonce }: ReadyFreeze,
+  { agent, nonce, isArmed }: ReadyFreeze,
   outcome: PointInTime,
 ): Promise<{ readonly held: boolean; readonly warnings: readonly string[] }> {
   const { frozen = 0, thawed } = outcome;
   if (thawed === undefined) {
     return { held: false, warnings: ['nobody answered when the guest was to be let go; it is tried again'] };
   }
-  const disarmed = await disarmSwitch(agent, nonce).catch((error: unknown) => messageOf(error));
+  const disarmed = isArmed
+    ? await disarmSwitch(agent, nonce).catch((error: unknown) => messageOf(error))
+    : { hadFired: false };
   await removeRecords(virsh, hold, ['freezing']);
   const warnings = [
     ...(frozen === 0 ? ['the guest has no file system that its agent could freeze'] : []),

@@ -122,7 +122,7 @@ export class GuestAgent {
 
 function refused(what: string, execute: string, error: unknown): EverthawError {
   const said = error instanceof EverthawError ? error.why : messageOf(error);
-  const isOff = /has been disabled|not been found|not allowed/.test(said);
+  const isOff = /has been disabled|not been found|not allowed/.test(said) && !said.includes('frozen state');
   return new EverthawError({
     code: 'QuiesceFailed',
     what,

@@ -12,10 +12,15 @@ import type { Virsh } from './virsh.js';
  * write. What somebody else owns is never believed to be ours: others may write to the same place.
  */
 
-const NAME = /\/\.everthaw-[0-9a-f-]{36}-[\w.-]+$/;
+const NAME = /\/\.everthaw-[0-9a-f]{8}-[\w.-]+$/;
+
+/** What the name of every hold of a VM begins with; short, for there are sockets below, whose paths may not be long. */
+export function holdPrefix(vmUuid: string): string {
+  return `.everthaw-${vmUuid.slice(0, 8).toLowerCase()}-`;
+}
 
 export function holdPath(root: string, vmUuid: string, runId: string): string {
-  const path = `${root.replace(/\/+$/, '')}/.everthaw-${vmUuid}-${runId}`;
+  const path = `${root.replace(/\/+$/, '')}/${holdPrefix(vmUuid)}${runId}`;
   if (isHoldPath(path)) return path;
   throw new EverthawError({
     code: 'WrongUsage',
@@ -40,14 +45,19 @@ export async function writeRecords(virsh: Virsh, path: string, records: HoldReco
     await virsh.script(`note what is held in ${path}`, WRITE, [path, ...args]);
   } catch (error) {
     if (!isErrorWithCode(error, 'NotPermitted', 'HostFault')) throw error;
-    throw new EverthawError({
-      code: 'NotPermitted',
-      what: error.what,
-      why: error.why,
-      hint: 'set scratchDirectory to a directory of the host that the user of Everthaw there may write to and QEMU may enter',
-      cause: error,
-    });
+    throw unusable(error.what, error.why, error);
   }
+}
+
+/** The error of a place where nothing can be held. */
+export function unusable(what: string, why: string, cause?: unknown): EverthawError {
+  return new EverthawError({
+    code: 'NotPermitted',
+    what,
+    why,
+    hint: 'set scratchDirectory to a directory of the host that the user of Everthaw there may write to and QEMU may enter',
+    cause,
+  });
 }
 
 /** Removes records, and the directory where nothing is held any more. */
@@ -68,17 +78,19 @@ export async function readHold(virsh: Virsh, path: string): Promise<Hold | undef
 }
 
 function readPrinted(printed: string): readonly Hold[] {
-  const holds: (HoldRecords & { path: string })[] = [];
+  const holds: (HoldRecords & { path: string; unreadable: RecordName[] })[] = [];
   for (const line of printed.split('\n')) {
     const [kind = '', value = ''] = line.split('\t');
-    if (kind === 'hold') holds.push({ path: value });
+    if (kind === 'hold') holds.push({ path: value, unreadable: [] });
     const hold = holds.at(-1);
-    if (hold !== undefined && isRecordName(kind)) Object.assign(hold, { [kind]: parse(kind, value) });
+    if (hold === undefined || !isRecordName(kind)) continue;
+    const record = parse(kind, value);
+    if (record === undefined) hold.unreadable.push(kind);
+    else Object.assign(hold, { [kind]: record });
   }
   return holds;
 }
 
-/** A record that cannot be read is as none: what is owed is then told by the others, and by the VM itself. */
 function parse(name: RecordName, base64: string): unknown {
   try {
     const text = Buffer.from(base64, 'base64').toString('utf8');

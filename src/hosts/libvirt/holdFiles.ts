@@ -27,7 +27,7 @@ export async function prepareFiles(
 /** Removes what a point in time left, when nothing uses it any more: files of known names, nothing recursively. */
 export async function removeFiles({ virsh }: Libvirt, hold: string, plan: SnapshotPlan): Promise<void> {
   const { socketDirectory: sockets } = plan;
-  if (sockets !== `${hold}/sockets` && !/^\/var\/tmp\/\.everthaw-[0-9a-f]{12}$/.test(sockets)) {
+  if (sockets !== `${hold}/s` && !/^\/.*\/\.everthaw-[0-9a-f]{12}$/.test(sockets)) {
     throw new EverthawError({
       code: 'HostFault',
       what: `clean up ${hold}`,

@@ -68,4 +68,6 @@ export type Freezing = z.infer<typeof FREEZING>;
 /** Everything that a run holds of a VM on its host. */
 export interface Hold extends HoldRecords {
   readonly path: string;
+  /** Records that are there and cannot be read: of another version of ours, or damaged. */
+  readonly unreadable: readonly RecordName[];
 }

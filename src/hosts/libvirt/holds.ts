@@ -1,5 +1,7 @@
+import { SNAPSHOT_NAME } from '../../domain/names.js';
+import type { SnapshotInfo } from '../../domain/vm.js';
 import { readHolds } from './holdDirectory.js';
-import type { Hold } from './holdRecords.js';
+import type { Hold, HoldRecords, SnapshotPlan } from './holdRecords.js';
 import { allRoots, rootsOf } from './holdRoots.js';
 import type { Libvirt } from './libvirt.js';
 import { lookIfThere } from './vmLook.js';
@@ -14,4 +16,28 @@ export async function holdsOf(libvirt: Libvirt, instanceUuid: string): Promise<r
 async function rootsOfVm(libvirt: Libvirt, instanceUuid: string): Promise<readonly string[]> {
   const look = await lookIfThere(libvirt.virsh, instanceUuid);
   return look === undefined ? allRoots(libvirt) : rootsOf(libvirt, look);
+}
+
+/** A hold as a snapshot; one that is only owed something else (a paused application) is none. */
+export function infosOf(hold: Hold): readonly SnapshotInfo[] {
+  if (hold.plan !== undefined) return [infoOf(hold, hold.plan)];
+  // Nobody must believe that there is nothing.
+  if (hold.unreadable.includes('plan')) return [infoOf(hold, { name: SNAPSHOT_NAME, plannedAt: NO_TIME })];
+  return [];
+}
+
+const NO_TIME = new Date(0).toISOString();
+
+export function infoOf(
+  hold: HoldRecords & { readonly path: string },
+  plan: Pick<SnapshotPlan, 'name' | 'plannedAt'>,
+): SnapshotInfo {
+  return {
+    id: hold.path,
+    name: plan.name,
+    description: hold.owner?.description ?? '',
+    createdAt: hold.taken?.takenAt ?? plan.plannedAt,
+    quiesced: hold.taken?.quiesced ?? false,
+    complete: hold.plan !== undefined && hold.taken !== undefined,
+  };
 }

@@ -6,6 +6,7 @@ import type { ImportWay } from '../../domain/runs.js';
 const QEMU_FORMATS: Readonly<Partial<Record<ManifestDisk['format'], string>>> = {
   qcow2: 'qcow2',
   'vmdk-sparse': 'vmdk',
+  raw: 'raw',
 };
 
 /** A domain is always made from files that were put there. @throws EverthawError DiskNotSupported */

@@ -29,7 +29,8 @@ export class LibvirtGuest implements GuestControl {
   async answers(instanceUuid: string): Promise<boolean> {
     const agent = new GuestAgent(this.#libvirt.virsh, instanceUuid);
     if (!(await agent.answers())) return false;
-    return (await agent.commands()).has('guest-fsfreeze-freeze');
+    // One that holds its guest frozen names what it does not do meanwhile as switched off.
+    return (await agent.commands()).has('guest-fsfreeze-freeze') || (await agent.isFrozen());
   }
 
   async pauseApplication(

@@ -27,13 +27,8 @@ import { checkVm, watchVm } from './room.js';
 import { setIdentity } from './setIdentity.js';
 import type { LibvirtSettings } from './settings.js';
 import { openExport } from './snapshotExport.js';
-import {
-  commitSnapshot,
-  listAllSnapshots,
-  listSnapshots,
-  snapshotAbsence,
-  takeSnapshot,
-} from './snapshots.js';
+import { commitSnapshot, listAllSnapshots, listSnapshots, snapshotAbsence } from './snapshots.js';
+import { takeSnapshot } from './takeSnapshot.js';
 import { unkeptParts } from './unkeptParts.js';
 import { Virsh } from './virsh.js';
 import { downloadVmFile, listVmFiles } from './vmFiles.js';

@@ -16,8 +16,11 @@ export interface PointInTime {
   readonly at: string;
 }
 
-/** For how long a thaw is tried again within the script; after that it is somebody else's to try. */
-const THAW_TRIES = 20;
+/**
+ * For how long a thaw is tried again within the script, as while an agent is still busy with a freeze that took too long; after that
+ * it is somebody else's to try.
+ */
+const THAW_SECONDS = 60;
 
 /**
  * Freezes the guest where `freezeSeconds` says for how long that may take, takes the point in time, and thaws: on the host in one
@@ -81,7 +84,7 @@ tell() { printf '%s %s\\n' "$1" "$(printf %s "$2" | base64 -w0)"; }
 exec 9>> "$hold/lock" && flock 9 && rm -f "$hold/outcome" || exit 1
 (
   trap '' HUP INT TERM PIPE
-  frozen= taken= thawed= again=0
+  frozen= taken= thawed=
   from=$(date +%s%N)
   if [ -z "$limit" ]; then
     taken=$(ask "$take")
@@ -90,11 +93,13 @@ exec 9>> "$hold/lock" && flock 9 && rm -f "$hold/outcome" || exit 1
     case $frozen in
       *Froze*) taken=$(ask "$take; domfsthaw $vm") thawed=$taken ;;
     esac
-    while [ "$again" -lt ${THAW_TRIES} ]; do
+    deadline=$(($(date +%s) + ${THAW_SECONDS}))
+    while :; do
       case $thawed in *Thawed*) break ;; esac
-      [ "$again" -eq 0 ] || sleep 0.5
-      again=$((again + 1))
       thawed=$(ask domfsthaw "$vm")
+      case $thawed in *Thawed*) break ;; esac
+      [ "$(date +%s)" -lt "$deadline" ] || break
+      sleep 0.5
     done
   fi
   until=$(date +%s%N)

@@ -23,6 +23,7 @@ export async function releaseHold(libvirt: Libvirt, vmUuid: string, path: string
   const hold = await readHold(virsh, path);
   if (hold === undefined) return;
   refuseForeign(hold, vmUuid);
+  refuseUnreadable(hold);
   const look = await lookIfThere(virsh, vmUuid);
   const { freezing, plan } = hold;
   if (freezing !== undefined) await letGoFreeze(libvirt, { ...hold, freezing }, look, await hostNow(virsh));
@@ -53,11 +54,23 @@ async function resumeAfterWantOfRoom({ virsh }: Libvirt, { uuid, domain }: VmLoo
 
 /** A copied directory carries its record along. */
 function refuseForeign({ path, owner }: Hold, vmUuid: string): void {
-  if (owner?.vmUuid === vmUuid && path.includes(`/.everthaw-${vmUuid}-`)) return;
+  if (owner?.vmUuid === vmUuid) return;
   throw new EverthawError({
     code: 'SnapshotForeign',
     what: `release ${path}`,
     why: `it is held of VM ${owner?.vmUuid ?? 'unknown'}, not of ${vmUuid}`,
     hint: 'name the VM that it belongs to',
+  });
+}
+
+/** What was done to the VM is not known then: guessing could cost data. */
+function refuseUnreadable({ path, unreadable }: Hold): void {
+  if (unreadable.length === 0) return;
+  throw new EverthawError({
+    code: 'HostFault',
+    what: `release ${path}`,
+    why: `its record (${unreadable.join(', ')}) cannot be read: another version of Everthaw wrote it, or it is damaged`,
+    hint: 'release it with the version that made it; else see what virsh domblklist and backup-dumpxml say of the VM',
+    retry: 'again',
   });
 }

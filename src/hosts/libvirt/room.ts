@@ -1,11 +1,11 @@
 import { EverthawError } from '../../domain/errors.js';
 import { formatBytes } from '../../domain/format.js';
 import type { VmDescription } from '../../domain/vm.js';
-import { isHoldPath } from './holdDirectory.js';
+import { isHoldPath, unusable } from './holdDirectory.js';
 import { HOLD_RECORDS } from './holdRecords.js';
 import { rootFor } from './holdRoots.js';
 import type { Libvirt } from './libvirt.js';
-import { lookAt, refuseOtherJobs } from './vmLook.js';
+import { lookAt, refuseOtherJobs, refuseSaved } from './vmLook.js';
 
 /**
  * What the guest overwrites during a backup is kept on the host: as much as it writes, at most the size of its disks. Where the room
@@ -18,8 +18,9 @@ export async function checkVm(libvirt: Libvirt, vm: VmDescription): Promise<read
   const what = `back up "${vm.name}"`;
   const look = await lookAt(libvirt.virsh, vm.instanceUuid);
   refuseOtherJobs(what, look);
+  refuseSaved(what, look);
   const root = rootFor(libvirt, look);
-  const free = Number(await libvirt.virsh.script(`see how much room is in ${root}`, FREE, [root]));
+  const free = await freeIn(libvirt, root);
   const capacity = vm.disks.reduce((sum, disk) => sum + disk.capacityBytes, 0);
   const floor = libvirt.settings.scratchFloorBytes;
   const needed = floor + Math.round(capacity * SHARE_OF_CAPACITY);
@@ -78,7 +79,17 @@ export async function watchVm(libvirt: Libvirt, instanceUuid: string, snapshotId
 }
 
 /** In bytes, as far as whoever asks may use them. */
-const FREE = `df -P -B1 -- "$1" | awk 'NR == 2 { print $4 }'`;
+async function freeIn({ virsh }: Libvirt, root: string): Promise<number> {
+  const what = `see how much room is in ${root}`;
+  const free = (await virsh.script(what, FREE, [root])).trim();
+  if (free !== '') return Number(free);
+  throw unusable(what, 'it is no directory that Everthaw’s user may write to there');
+}
+
+const FREE = `
+[ -d "$1" ] && [ -w "$1" ] || exit 0
+df -P -B1 -- "$1" | awk 'NR == 2 { print $4 }'
+`;
 
 const WATCH = `
 v domstate "$1" --reason || exit 1

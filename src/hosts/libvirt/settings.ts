@@ -6,6 +6,11 @@ export const LIBVIRT_SETTINGS = z.object({
   pointInTime: z.enum(['auto', 'pull', 'overlay']).default('auto'),
   /** Where on the host scratch files and overlays are put; the directory of the VM's first disk where not said. */
   scratchDirectory: z.string().startsWith('/').optional(),
+  /**
+   * Where on the host sockets are made; within the scratch directory where not said. For hosts that confine QEMU (SELinux, AppArmor)
+   * to places of their own choice.
+   */
+  socketDirectory: z.string().startsWith('/').optional(),
   /** Below this the backup is given up, so that the VM is not paused for want of room. */
   scratchFloorBytes: z
     .number()

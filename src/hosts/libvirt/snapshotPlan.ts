@@ -9,8 +9,8 @@ import type { VmLook } from './vmLook.js';
 
 /** The longest path of a Unix socket. */
 const SOCKET_PATH_BYTES = 107;
-/** What is called in a socket directory: `nbd`, and a disk's name with `.nbd`. */
-const SOCKET_NAME_BYTES = 16;
+/** Of what is called in a socket directory: `nbd`, or a disk's name with `.nbd`. */
+const SOCKET_NAME_BYTES = 9;
 
 /** Everything that is fixed before a point in time is taken, so that what it leaves is found by names that are known. */
 export async function planSnapshot(
@@ -25,7 +25,7 @@ export async function planSnapshot(
     name,
     plannedAt: now.toISOString(),
     disks: await heldDisks(libvirt, look),
-    socketDirectory: socketDirectory(hold),
+    socketDirectory: socketDirectory(libvirt, hold),
   };
 }
 
@@ -77,8 +77,10 @@ function sizeOf(stats: string, target: string): number {
   });
 }
 
-function socketDirectory(hold: string): string {
-  const beside = `${hold}/sockets`;
+/** In the hold directory where the path is short enough; else in one that is short, with a name that nobody can guess. */
+function socketDirectory({ settings }: Libvirt, hold: string): string {
+  const beside = `${hold}/s`;
   const isShort = Buffer.byteLength(beside) + 1 + SOCKET_NAME_BYTES <= SOCKET_PATH_BYTES;
-  return isShort ? beside : `/var/tmp/.everthaw-${randomBytes(6).toString('hex')}`;
+  if (settings.socketDirectory === undefined && isShort) return beside;
+  return `${settings.socketDirectory ?? '/var/tmp'}/.everthaw-${randomBytes(6).toString('hex')}`;
 }

@@ -132,6 +132,11 @@ const FAULTS: readonly {
     hint: 'let this user use libvirt',
   },
   { pattern: /virsh.*No such file/i, code: 'ProgramMissing', hint: 'install libvirt-clients there' },
+  {
+    pattern: /\w: (command )?not found$/m,
+    code: 'ProgramMissing',
+    hint: 'install it on the hypervisor’s machine (qemu-nbd is in qemu-utils, flock in util-linux)',
+  },
 ];
 
 export function virshFault(what: string, exit: number, said: string): EverthawError {

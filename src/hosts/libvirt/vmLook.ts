@@ -83,10 +83,21 @@ export function refuseOtherJobs(what: string, { domain, job, blockJobs: [blockJo
     what,
     why:
       blockJob === undefined
-        ? `somebody else’s job works on it (${job ?? ''})`
+        ? `another job works on it already (${job ?? ''})`
         : `a block job (${blockJob.kind}) works on its disk ${blockJob.target}`,
     hint: `let it end, or end it: virsh domjobinfo ${domain.name}, virsh domjobabort ${domain.name}`,
     retry: 'again',
+  });
+}
+
+/** Its memory goes with the disks as they are named in the file; they would be written to past any snapshot. */
+export function refuseSaved(what: string, { hasSavedMemory, domain }: VmLook): void {
+  if (!hasSavedMemory) return;
+  throw new EverthawError({
+    code: 'VmInUse',
+    what,
+    why: 'its memory is saved, and goes with its disks as they are',
+    hint: `start it (virsh start ${domain.name}), or throw its memory away (virsh managedsave-remove)`,
   });
 }
 

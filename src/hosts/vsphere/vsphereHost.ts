@@ -7,17 +7,8 @@ import { formatTransport, parseTransport, type Transport } from '../../domain/tr
 import type { DiskDescription, SnapshotInfo, VmDescription, VmFile, VmSummary } from '../../domain/vm.js';
 import type { VmSpec } from '../../domain/vmSpec.js';
 import type { SourceProgram } from '../../disks/sourceProgram.js';
-import type {
-  DiskExport,
-  DiskImport,
-  Host,
-  HostIdentity,
-  ImportRequest,
-  LeaseNotes,
-  MarkedVm,
-  SnapshotRequest,
-  SnapshotTaken,
-} from '../host.js';
+import type { DiskExport, DiskImport, ImportRequest, LeaseNotes } from '../exports.js';
+import type { Host, HostIdentity, MarkedVm, SnapshotRequest, SnapshotTaken } from '../host.js';
 import type { ImportWay, RestorePlace, RestoreWish } from '../../domain/runs.js';
 import {
   datastoreRefusal,
