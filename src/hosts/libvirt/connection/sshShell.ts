@@ -12,7 +12,7 @@ const UNATTENDED = [
 ];
 
 /** How long a shared connection is kept for the next command; nothing ends it when its last user was killed. */
-const LINGER_SECONDS = 10;
+const LINGER_SECONDS = 5;
 
 /**
  * The hypervisor's machine over OpenSSH. A handshake costs more than most commands, so that all commands share one connection:
