@@ -6,7 +6,8 @@ import type { SourceProgram } from '../src/disks/sourceProgram.js';
 /** Runs a native program as a person at a shell would: not through any code of the product. */
 export async function native(program: string, args: readonly string[], stdin = ''): Promise<string> {
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-  child.stdin.end(stdin);
+  // Whoever reads nothing may have ended before it is told so.
+  child.stdin.on('error', () => undefined).end(stdin);
   const exited = once(child, 'exit');
   const output = await text(child.stdout);
   const [code] = (await exited) as [number | null];
