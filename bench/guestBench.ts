@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openHost } from '../src/hosts/hostPool.js';
 import type { Host } from '../src/hosts/host.js';
-import { LIBVIRT_SETTINGS } from '../src/hosts/libvirt/settings.js';
+import { LIBVIRT_SETTINGS } from '../src/hosts/libvirt/connection/settings.js';
 import { Secret } from '../src/hosts/secret.js';
 import { LARGE } from '../test/lab/guestMemory.js';
 import { LabGuest } from '../test/lab/guest.js';

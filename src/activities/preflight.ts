@@ -3,7 +3,7 @@ import { EverthawError } from '../domain/errors.js';
 import { SNAPSHOT_NAME, partialName } from '../domain/names.js';
 import { parseOwner } from '../domain/owner.js';
 import type { BackupRequest, PreflightResult, Step } from '../domain/runs.js';
-import { formatTransport } from '../domain/transport.js';
+import { formatTransport, type Transport } from '../domain/transport.js';
 import type { VmDescription } from '../domain/vm.js';
 import { checkDestination, exists, freeBytes } from '../destinations/directory.js';
 import { restorePointOf } from './writeCatalog.js';
@@ -31,7 +31,7 @@ export function createPreflight(dependencies: Dependencies) {
           code: 'TransportRefused',
           what: `read disk ${disk.label} of "${vm.name}" by ${formatTransport(request.transport)}`,
           why: refusal,
-          hint: `use another transport (${host.transports.map(formatTransport).join(', ')}), or see docs/limits.md`,
+          hint: otherTransports(host, request.transport),
         });
       }
     }
@@ -66,6 +66,11 @@ function refuseDisks(vm: VmDescription): void {
       hint: 'nothing is to be done for it',
     });
   }
+}
+
+function otherTransports(host: Host, refused: Transport): string {
+  const others = host.transports.map(formatTransport).filter((name) => name !== formatTransport(refused));
+  return others.length === 0 ? 'see docs/limits.md' : `use the transport ${others.join(' or ')}`;
 }
 
 function refuseTransport(host: Host, { vm, transport }: BackupRequest): void {

@@ -16,7 +16,10 @@ export function createPlanRestore(dependencies: Dependencies) {
     const way = host.importWay(manifest.disks);
     const place = await host.findPlace({
       vm: manifest.vm,
-      disks: manifest.disks,
+      disks: manifest.disks.map((disk) => ({
+        ...disk,
+        sizeBytes: manifest.files.find(({ path }) => path === disk.file)?.sizeBytes ?? 0,
+      })),
       ...(request.storage === undefined ? {} : { storage: request.storage }),
       ...(request.network === undefined ? {} : { network: request.network }),
     });

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { stateDirectories } from '../config/directories.js';
@@ -42,10 +43,20 @@ export function addCleanup(program: Command, settings: Settings): void {
         ({ found }) => found.kind !== 'loginSession',
       );
       for (const each of judged) console.log(describe(each));
+      const unfinished = await register.unfinished();
+      for (const folder of unfinished)
+        console.log(
+          `release  ${folder}: a host's password, put there by a command that died before it used it`,
+        );
       const releasable = judged.filter(({ decision }) => decision.release);
-      if (releasable.length === 0)
+      const count = releasable.length + unfinished.length;
+      if (count === 0)
         console.log(judged.length === 0 ? 'nothing is left over' : 'nothing of it may be let go');
-      else if (flags.yes || (await isAgreed(releasable.length))) {
+      else if (flags.yes || (await isAgreed(count))) {
+        for (const folder of unfinished) {
+          await rm(folder, { recursive: true, force: true });
+          console.log(`let go: ${folder}`);
+        }
         const failures = await releaseJudged(releasable, tools, (line) => {
           console.log(line);
         });

@@ -8,7 +8,7 @@ import type { VmSummary } from '../domain/vm.js';
 import { formatVmSpec, type VmSpec } from '../domain/vmSpec.js';
 import type { Host } from '../hosts/host.js';
 import { openHost } from '../hosts/hostPool.js';
-import { isLibvirtUri } from '../hosts/libvirt/libvirtUri.js';
+import { isLibvirtUri } from '../hosts/libvirt/connection/libvirtUri.js';
 import { HostRegister, type HostEntry } from '../hosts/register.js';
 import { Secret } from '../hosts/secret.js';
 import { libvirtSettings } from './libvirtFlags.js';

@@ -39,6 +39,7 @@ export interface Settings {
     readonly scratchFloorMib: string | undefined;
     readonly freezeUnguarded: string | undefined;
     readonly scriptTimeoutS: string | undefined;
+    readonly freezeSeconds: string | undefined;
   };
 }
 
@@ -76,6 +77,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
       scratchFloorMib: env['EVERTHAW_SCRATCH_FLOOR_MIB'],
       freezeUnguarded: env['EVERTHAW_FREEZE_UNGUARDED'],
       scriptTimeoutS: env['EVERTHAW_SCRIPT_TIMEOUT_S'],
+      freezeSeconds: env['EVERTHAW_FREEZE_SECONDS'],
     },
   };
 }

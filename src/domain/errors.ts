@@ -13,6 +13,7 @@ export const ERROR_CODES = [
   'DestinationInUse',
   'DestinationMissing',
   'DiskNotSupported',
+  'FreezeScriptFailed',
   'HostFault',
   'HostNotRegistered',
   'HostStorageFull',

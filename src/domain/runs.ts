@@ -144,11 +144,19 @@ export interface RestorePlace {
 
 /** Where a user wants a VM restored to; what is not said is as it was. */
 export interface RestoreWish {
-  readonly vm: Pick<Manifest['vm'], 'folderPath' | 'resourcePool'>;
-  readonly disks: readonly Pick<ManifestDisk, 'originalPath'>[];
+  readonly vm: Pick<Manifest['vm'], 'folderPath' | 'resourcePool'> &
+    Partial<Pick<Manifest['vm'], 'configuration'>>;
+  readonly disks: readonly WishedDisk[];
   readonly storage?: string;
   readonly network?: string;
 }
+
+/** A disk that is to be restored; what is known of it beyond its old place tells how much room it needs. */
+export type WishedDisk = Pick<ManifestDisk, 'originalPath'> &
+  Partial<Pick<ManifestDisk, 'label' | 'format'>> & {
+    /** Of its file in the backup. */
+    readonly sizeBytes?: number;
+  };
 
 /** `import`: the host takes the disks of a VM that it has made; `upload`: the VM is made from disks that were put there. */
 export type ImportWay = 'import' | 'upload';

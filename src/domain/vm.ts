@@ -4,7 +4,7 @@ export type DiskLabel = string;
 export interface VmSummary {
   readonly instanceUuid: string;
   readonly biosUuid: string;
-  /** The host's own id of the object (vSphere's moref value, libvirt's domain name). */
+  /** The host's own id of the object: vSphere's moref value; of a libvirt domain an id that is noted in it, else its uuid. */
   readonly moref: string;
   readonly name: string;
   readonly powerState: 'on' | 'off' | 'suspended';

@@ -26,7 +26,8 @@ export interface GuestControl {
   /**
    * Runs the pre-freeze script where the guest has one; undefined where it has none, and then nothing is owed.
    *
-   * @throws EverthawError QuiesceFailed with exit code and output where it fails. Post-thaw is owed all the same.
+   * @throws EverthawError FreezeScriptFailed with exit code and output where it fails: post-thaw is owed all the same. QuiesceFailed where
+   * it cannot be known whether the guest has one.
    */
   pauseApplication(
     instanceUuid: string,

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'no
 import { join } from 'node:path';
 import * as z from 'zod';
 import { EverthawError } from '../domain/errors.js';
-import { LIBVIRT_SETTINGS } from './libvirt/settings.js';
+import { LIBVIRT_SETTINGS } from './libvirt/connection/settings.js';
 import { Secret } from './secret.js';
 
 const ENTRY = z.discriminatedUnion('kind', [
@@ -103,12 +103,27 @@ export class HostRegister {
     });
   }
 
+  /** Folders of loans whose borrower died while it prepared them: a loan is prepared in no time, and by nobody else. */
+  async unfinished(): Promise<readonly string[]> {
+    const found: string[] = [];
+    for (const name of await readdir(this.directory).catch(() => [])) {
+      const folder = join(this.directory, name);
+      if (!name.startsWith(PREPARED)) continue;
+      const made = await stat(folder).catch(() => undefined);
+      if (made !== undefined && Date.now() - made.mtimeMs > UNFINISHED_MS) found.push(folder);
+    }
+    return found;
+  }
+
   #place(uuid: string): string {
     return join(this.directory, encodeURIComponent(uuid));
   }
 }
 
 const PREPARED = '.new-';
+
+/** After so long nobody is still preparing a loan. */
+const UNFINISHED_MS = 3600_000;
 
 type TellUnreadable = (loan: string, error: unknown) => void;
 

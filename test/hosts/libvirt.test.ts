@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll } from 'vitest';
 import { openHost } from '../../src/hosts/hostPool.js';
 import type { Host } from '../../src/hosts/host.js';
-import { LIBVIRT_SETTINGS } from '../../src/hosts/libvirt/settings.js';
+import { LIBVIRT_SETTINGS } from '../../src/hosts/libvirt/connection/settings.js';
 import { Secret } from '../../src/hosts/secret.js';
 import { LabGuest } from '../lab/guest.js';
 import { LabLibvirt } from '../lab/libvirt.js';

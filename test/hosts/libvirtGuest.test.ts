@@ -1,12 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { armSwitch, disarmSwitch } from '../../src/hosts/libvirt/deadMansSwitch.js';
-import { readyFreeze } from '../../src/hosts/libvirt/freeze.js';
-import { GuestAgent } from '../../src/hosts/libvirt/guestAgent.js';
-import { holdPath, writeRecords } from '../../src/hosts/libvirt/holdDirectory.js';
-import { localShell, type HostShell } from '../../src/hosts/libvirt/hostShell.js';
-import { LibvirtGuest } from '../../src/hosts/libvirt/libvirtGuest.js';
-import { commitSnapshot, listSnapshots } from '../../src/hosts/libvirt/snapshots.js';
-import { lookAt } from '../../src/hosts/libvirt/vmLook.js';
+import { armSwitch, disarmSwitch } from '../../src/hosts/libvirt/guest/deadMansSwitch.js';
+import { readyFreeze } from '../../src/hosts/libvirt/guest/freeze.js';
+import { GuestAgent } from '../../src/hosts/libvirt/guest/guestAgent.js';
+import { holdPath, writeRecords } from '../../src/hosts/libvirt/snapshot/holdDirectory.js';
+import { localShell, type HostShell } from '../../src/hosts/libvirt/connection/hostShell.js';
+import { LibvirtGuest } from '../../src/hosts/libvirt/guest/libvirtGuest.js';
+import { commitSnapshot, listSnapshots } from '../../src/hosts/libvirt/snapshot/snapshots.js';
+import { lookAt } from '../../src/hosts/libvirt/snapshot/vmLook.js';
 import { LabGuest } from '../lab/guest.js';
 import { LabLibvirt } from '../lab/libvirt.js';
 import { closeDrivers, driverOn, newRunId, NEVER, take, traces } from './libvirtDriver.js';
@@ -59,7 +59,7 @@ describe('the freeze scripts', () => {
     await vm.tellPreFreeze({ exit: 3, output: 'the database is in recovery' });
     await vm.tellPostThaw({ exit: 4, output: 'could not resume' });
     await expect(guestOf().pauseApplication(vm.uuid, asked, NEVER)).rejects.toMatchObject({
-      code: 'QuiesceFailed',
+      code: 'FreezeScriptFailed',
       message: expect.stringMatching(
         /pre-freeze-script in VM "asked": it ended with 3: the database is in recovery/,
       ) as string,
@@ -78,12 +78,64 @@ describe('the freeze scripts', () => {
     const guest = guestOf({ scriptTimeoutMs: 500 });
     await vm.tellPreFreeze('hang');
     await expect(guest.pauseApplication(vm.uuid, asked, NEVER)).rejects.toMatchObject({
-      code: 'QuiesceFailed',
+      code: 'FreezeScriptFailed',
       why: expect.stringContaining('did not end within 0.5 s and was stopped') as string,
     });
     expect(await processesOf(vm)).not.toContain('sleep 100000');
     await vm.tellPreFreeze('ok');
     expect(await guest.resumeApplication(vm.uuid, asked.runId)).toMatchObject({ exitCode: 0 });
+  });
+
+  it('are paused again only when an earlier pre-freeze, whose caller died, has ended', async () => {
+    const asked = request();
+    await vm.tellPreFreeze('hang');
+    const first = guestOf()
+      .pauseApplication(vm.uuid, asked, NEVER)
+      .catch((error: unknown) => error);
+    await expect.poll(() => processesOf(vm), { timeout: 10_000 }).toContain('sleep 100000');
+    await vm.tellPreFreeze('ok');
+    const successor = guestOf({ scriptTimeoutMs: 2000 });
+    expect(await successor.pauseApplication(vm.uuid, asked, NEVER)).toMatchObject({ exitCode: 0 });
+    expect(await first).toMatchObject({ code: 'FreezeScriptFailed' });
+    expect(await processesOf(vm)).not.toContain('sleep 100000');
+    expect(await successor.resumeApplication(vm.uuid, asked.runId)).toMatchObject({ exitCode: 0 });
+  });
+
+  it('resume only when a pre-freeze that still runs was ended', async () => {
+    const asked = request();
+    await vm.tellPreFreeze('hang');
+    const first = guestOf()
+      .pauseApplication(vm.uuid, asked, NEVER)
+      .catch((error: unknown) => error);
+    await expect.poll(() => processesOf(vm), { timeout: 10_000 }).toContain('sleep 100000');
+    expect(await guestOf().resumeApplication(vm.uuid, asked.runId)).toMatchObject({ exitCode: 0 });
+    expect(await processesOf(vm)).not.toContain('sleep 100000');
+    expect(await first).toMatchObject({ code: 'FreezeScriptFailed' });
+    await vm.tellPreFreeze('ok');
+  });
+
+  it('that are not executable are told as that, and nothing is owed', async () => {
+    await vm.exec('chmod', '644', '/usr/sbin/freeze-script');
+    await expect(guestOf().pauseApplication(vm.uuid, request(), NEVER)).rejects.toMatchObject({
+      code: 'FreezeScriptFailed',
+      why: expect.stringContaining('not executable') as string,
+    });
+    await vm.exec('chmod', '755', '/usr/sbin/freeze-script');
+    expect(await guestOf().debts()).toEqual([]);
+  });
+
+  it('stay owed to a guest whose memory was saved', async () => {
+    const asked = request();
+    await guestOf().pauseApplication(vm.uuid, asked, NEVER);
+    await vm.libvirt.virsh('managedsave', vm.name);
+    await expect(guestOf().resumeApplication(vm.uuid, asked.runId)).rejects.toMatchObject({
+      code: 'QuiesceFailed',
+      why: expect.stringContaining('memory is saved') as string,
+    });
+    await vm.libvirt.virsh('start', vm.name);
+    await vm.untilItAnswers();
+    expect(await guestOf().resumeApplication(vm.uuid, asked.runId)).toMatchObject({ exitCode: 0 });
+    expect(await guestOf().debts()).toEqual([]);
   });
 
   it('owe nothing to a guest that was started anew, or that has none', async () => {

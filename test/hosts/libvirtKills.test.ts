@@ -2,8 +2,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { LibvirtGuest } from '../../src/hosts/libvirt/libvirtGuest.js';
-import { commitSnapshot, listSnapshots, snapshotAbsence } from '../../src/hosts/libvirt/snapshots.js';
+import { LibvirtGuest } from '../../src/hosts/libvirt/guest/libvirtGuest.js';
+import {
+  commitSnapshot,
+  listSnapshots,
+  snapshotAbsence,
+} from '../../src/hosts/libvirt/snapshot/snapshots.js';
 import { LabGuest } from '../lab/guest.js';
 import { LabLibvirt } from '../lab/libvirt.js';
 import {

@@ -1,17 +1,18 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { LibvirtGuest } from '../../src/hosts/libvirt/guest/libvirtGuest.js';
 import {
   commitSnapshot,
   listAllSnapshots,
   listSnapshots,
   snapshotAbsence,
-} from '../../src/hosts/libvirt/snapshots.js';
+} from '../../src/hosts/libvirt/snapshot/snapshots.js';
 import { LabGuest, type LabGuestOptions } from '../lab/guest.js';
 import { LabLibvirt } from '../lab/libvirt.js';
 import { recordsOn } from '../lab/records.js';
 import { run } from '../lab/run.js';
-import { closeDrivers, driverOn, recordsOf, take, traces } from './libvirtDriver.js';
+import { closeDrivers, driverOn, newRunId, NEVER, recordsOf, take, traces } from './libvirtDriver.js';
 
 let lab: LabLibvirt;
 let guest: LabGuest | undefined;
@@ -167,6 +168,95 @@ describe('a VM that is off', () => {
     const taken = await take(driver, vm, { quiesce: false });
     expect(taken).toMatchObject({ snapshot: { quiesced: true }, warnings: [], frozenAtMostMs: 0 });
     await commitSnapshot(driver, vm.uuid, taken.snapshot.id);
+    expect(await traces(vm)).toEqual([]);
+  });
+});
+
+describe('what is held in another place than the settings say', () => {
+  const places = async (): Promise<string> => {
+    const scratchDirectory = join(lab.directory, 'elsewhere');
+    await mkdir(scratchDirectory, { recursive: true });
+    return scratchDirectory;
+  };
+  const forgetLinks = (): Promise<void> =>
+    rm(
+      join(process.env['XDG_STATE_HOME'] ?? '', 'everthaw/holds', lab.uri.replaceAll(/[^A-Za-z0-9]/g, '_')),
+      { recursive: true },
+    );
+
+  for (const pointInTime of ['pull', 'overlay'] as const) {
+    it(`is found by what uses it, without any note of it elsewhere (${pointInTime})`, async () => {
+      const vm = await start();
+      const scratchDirectory = await places();
+      const { snapshot } = await take(driverOn(lab, { pointInTime, scratchDirectory }), vm, { name: 'far' });
+      expect(snapshot.id).toContain(scratchDirectory);
+      await forgetLinks();
+      const other = driverOn(lab);
+      expect(await listSnapshots(other, vm.uuid)).toEqual([snapshot]);
+      expect(await listAllSnapshots(other, 'far')).toMatchObject([{ snapshot }]);
+      expect(await snapshotAbsence(other, vm.uuid, ANY)).toMatchObject({ state: 'present' });
+      await commitSnapshot(other, vm.uuid, snapshot.id);
+      expect(await snapshotAbsence(other, vm.uuid, ANY)).toEqual({ state: 'gone' });
+      expect(await readdir(scratchDirectory)).toEqual([]);
+      expect(await traces(vm)).toEqual([]);
+    });
+  }
+
+  it('is found by a note of it where nothing uses it: a paused application', async () => {
+    const vm = await start();
+    const scratchDirectory = await places();
+    const asked = { runId: newRunId(), description: 'far' };
+    await new LibvirtGuest(driverOn(lab, { scratchDirectory })).pauseApplication(vm.uuid, asked, NEVER);
+    const guest = new LibvirtGuest(driverOn(lab));
+    expect(await guest.debts()).toMatchObject([{ kind: 'pausedApplication', description: 'far' }]);
+    expect(await guest.resumeApplication(vm.uuid, asked.runId)).toMatchObject({ exitCode: 0 });
+    expect(await guest.debts()).toEqual([]);
+    expect(await readdir(scratchDirectory)).toEqual([]);
+  });
+
+  it('is committed into the disks of a VM that is not defined any more', async () => {
+    const vm = await start(['raw', 'qcow2']);
+    const driver = driverOn(lab, { pointInTime: 'overlay' });
+    const { snapshot } = await take(driver, vm);
+    await vm.startWriter();
+    await vm.stopWriter();
+    const written = await vm.recordsWritten();
+    const xml = await lab.virsh('dumpxml', vm.name, '--inactive');
+    await vm.powerOff();
+    await lab.virsh('undefine', vm.name);
+    expect(await snapshotAbsence(driver, vm.uuid, ANY)).toMatchObject({ state: 'present' });
+    expect(await listSnapshots(driver, vm.uuid)).toEqual([snapshot]);
+    await commitSnapshot(driver, vm.uuid, snapshot.id);
+    expect(await snapshotAbsence(driver, vm.uuid, ANY)).toEqual({ state: 'gone' });
+    const definition = join(vm.directory, 'again.xml');
+    await writeFile(
+      definition,
+      xml.replaceAll(
+        /source file='[^']*\/(vd.)\.overlay'/g,
+        (_, target: string) => `source file='${vm.diskPaths[target === 'vda' ? 0 : 1]}'`,
+      ),
+    );
+    await lab.virsh('define', definition);
+    expect(await readdir(vm.directory)).not.toContainEqual(expect.stringContaining('.everthaw-'));
+    await expect(recordsOfDisk(vm, 0)).resolves.toBe(written);
+    await expect(recordsOfDisk(vm, 1)).resolves.toBe(written);
+  });
+
+  it('is nobody’s where it is a copy, which came along with disks', async () => {
+    const vm = await start();
+    const driver = driverOn(lab);
+    const { snapshot } = await take(driver, vm);
+    const copies = join(lab.directory, 'copies');
+    const copy = join(copies, basename(snapshot.id));
+    await mkdir(copies);
+    await run('cp', ['-r', snapshot.id, copies]);
+    await run('chmod', ['711', copy]);
+    const other = driverOn(lab, { scratchDirectory: copies });
+    expect(await listSnapshots(other, vm.uuid)).toEqual([snapshot]);
+    await commitSnapshot(other, vm.uuid, copy);
+    await commitSnapshot(other, vm.uuid, snapshot.id);
+    expect(await snapshotAbsence(other, vm.uuid, ANY)).toEqual({ state: 'gone' });
+    expect(await readdir(copy)).toContain('owner.json');
     expect(await traces(vm)).toEqual([]);
   });
 });

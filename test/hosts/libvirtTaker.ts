@@ -1,8 +1,8 @@
-import { localShell, type HostShell } from '../../src/hosts/libvirt/hostShell.js';
-import { parseAddress } from '../../src/hosts/libvirt/libvirtUri.js';
-import { LIBVIRT_SETTINGS } from '../../src/hosts/libvirt/settings.js';
-import { takeSnapshot } from '../../src/hosts/libvirt/takeSnapshot.js';
-import { Virsh } from '../../src/hosts/libvirt/virsh.js';
+import { localShell, type HostShell } from '../../src/hosts/libvirt/connection/hostShell.js';
+import { parseAddress } from '../../src/hosts/libvirt/connection/libvirtUri.js';
+import { LIBVIRT_SETTINGS } from '../../src/hosts/libvirt/connection/settings.js';
+import { takeSnapshot } from '../../src/hosts/libvirt/snapshot/takeSnapshot.js';
+import { Virsh } from '../../src/hosts/libvirt/connection/virsh.js';
 
 // A process that takes a point in time, to be killed: it says so on standard output when it is about to freeze.
 const [, , uri = '', vmUuid = '', runId = '', pointInTime = ''] = process.argv;

@@ -1,34 +1,46 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, statfs, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EverthawError } from '../../src/domain/errors.js';
 import type { ManifestDisk } from '../../src/domain/manifest.js';
 import type { RestorePlace } from '../../src/domain/runs.js';
 import type { VmDescription } from '../../src/domain/vm.js';
 import { runProgram } from '../../src/disks/program.js';
 import { runUpload } from '../../src/disks/upload.js';
 import type { ImportRequest } from '../../src/hosts/exports.js';
-import { parseConfiguration } from '../../src/hosts/libvirt/configuration.js';
-import { createVm } from '../../src/hosts/libvirt/createVm.js';
-import { define } from '../../src/hosts/libvirt/define.js';
-import { describeVm } from '../../src/hosts/libvirt/description.js';
-import { destroyVm } from '../../src/hosts/libvirt/destroyVm.js';
-import { editDomain, setName, setUuid } from '../../src/hosts/libvirt/domainEdit.js';
-import { parseDomain } from '../../src/hosts/libvirt/domainXml.js';
-import { deletePath, makeDirectory, readText, uploadFile } from '../../src/hosts/libvirt/hostFiles.js';
-import { readIdentity } from '../../src/hosts/libvirt/identity.js';
-import { importWay } from '../../src/hosts/libvirt/importWay.js';
-import { findVms } from '../../src/hosts/libvirt/inventory.js';
-import { localShell } from '../../src/hosts/libvirt/hostShell.js';
-import { parseAddress } from '../../src/hosts/libvirt/libvirtUri.js';
-import { listMarkedVms, unmarkVm } from '../../src/hosts/libvirt/marks.js';
-import { writeRestored } from '../../src/hosts/libvirt/metadata.js';
-import { powerOn } from '../../src/hosts/libvirt/power.js';
-import { renameVm } from '../../src/hosts/libvirt/renameVm.js';
-import { findPlace } from '../../src/hosts/libvirt/restorePlace.js';
-import { setIdentity } from '../../src/hosts/libvirt/setIdentity.js';
-import { Virsh } from '../../src/hosts/libvirt/virsh.js';
-import { downloadVmFile, listVmFiles } from '../../src/hosts/libvirt/vmFiles.js';
+import { parseConfiguration } from '../../src/hosts/libvirt/xml/configuration.js';
+import { createVm } from '../../src/hosts/libvirt/restore/createVm.js';
+import { define } from '../../src/hosts/libvirt/restore/define.js';
+import { describeVm } from '../../src/hosts/libvirt/inventory/description.js';
+import { destroyVm } from '../../src/hosts/libvirt/restore/destroyVm.js';
+import { editDomain, setName, setUuid } from '../../src/hosts/libvirt/xml/domainEdit.js';
+import { parseDomain } from '../../src/hosts/libvirt/xml/domainXml.js';
+import {
+  deletePath,
+  makeDirectory,
+  readText,
+  uploadFile,
+} from '../../src/hosts/libvirt/restore/hostFiles.js';
+import { readIdentity } from '../../src/hosts/libvirt/connection/identity.js';
+import { importWay } from '../../src/hosts/libvirt/restore/importWay.js';
+import { findVms } from '../../src/hosts/libvirt/inventory/inventory.js';
+import { holdPath, writeRecords } from '../../src/hosts/libvirt/snapshot/holdDirectory.js';
+import { checkHostNeeds } from '../../src/hosts/libvirt/connection/hostNeeds.js';
+import { localShell, type HostShell } from '../../src/hosts/libvirt/connection/hostShell.js';
+import { isAutostarted } from '../../src/hosts/libvirt/inventory/unkeptParts.js';
+import { GuestAgent } from '../../src/hosts/libvirt/guest/guestAgent.js';
+import { LibvirtGuest } from '../../src/hosts/libvirt/guest/libvirtGuest.js';
+import { LIBVIRT_SETTINGS } from '../../src/hosts/libvirt/connection/settings.js';
+import { parseAddress } from '../../src/hosts/libvirt/connection/libvirtUri.js';
+import { listMarkedVms, unmarkVm } from '../../src/hosts/libvirt/restore/marks.js';
+import { writeRestored } from '../../src/hosts/libvirt/xml/metadata.js';
+import { powerOn } from '../../src/hosts/libvirt/restore/power.js';
+import { renameVm } from '../../src/hosts/libvirt/restore/renameVm.js';
+import { findPlace } from '../../src/hosts/libvirt/restore/restorePlace.js';
+import { setIdentity } from '../../src/hosts/libvirt/restore/setIdentity.js';
+import { Virsh } from '../../src/hosts/libvirt/connection/virsh.js';
+import { downloadVmFile, listVmFiles } from '../../src/hosts/libvirt/inventory/vmFiles.js';
 import { LabLibvirt } from '../lab/libvirt.js';
 import { run } from '../lab/run.js';
 
@@ -216,6 +228,106 @@ describe('finding and describing libvirt VMs', () => {
     expect(identity.product).toMatch(/libvirt.*QEMU/);
   });
 });
+
+describe('what a VM that is gone was owed', () => {
+  it('is nothing: its freeze and its paused application are let go', async () => {
+    const uuid = await defineVm('owed');
+    const libvirt = { virsh, settings: LIBVIRT_SETTINGS.parse({}) };
+    const hold = holdPath(images, uuid, 'run-1');
+    await writeRecords(virsh, hold, {
+      paused: { domainId: '1', bootId: 'boot' },
+      freezing: { nonce: 'nonce', domainId: '1' },
+      owner: { vmUuid: uuid, vmName: 'owed', runId: 'run-1', description: '' },
+    });
+    await virsh.run('remove it', ['undefine', uuid, '--keep-nvram']);
+    const guest = new LibvirtGuest(libvirt);
+    expect(await guest.debts()).toHaveLength(2);
+    await guest.thaw(uuid, 'run-1');
+    expect(await guest.resumeApplication(uuid, 'run-1')).toBeUndefined();
+    expect(await guest.debts()).toEqual([]);
+    await expect(stat(hold)).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+});
+
+describe('what a host needs for a backup', () => {
+  it.skipIf(process.getuid?.() !== 0)('is missed before anything is touched', async () => {
+    const uuid = await defineVm('needy');
+    const vm = { name: 'needy', instanceUuid: uuid };
+    const settings = LIBVIRT_SETTINGS.parse({});
+    const checked = (body: string) => {
+      const run: HostShell['run'] = (program, args, options) =>
+        virsh.shell.run('sh', ['-c', `${body}; exec "$@"`, 'sh', program, ...args], options);
+      class Elsewhere extends Virsh {
+        override ask(...args: Parameters<Virsh['ask']>): ReturnType<Virsh['ask']> {
+          return virsh.ask(...args);
+        }
+      }
+      const elsewhere = new Elsewhere({ ...virsh.shell, run }, parseAddress(lab.uri).uri);
+      return checkHostNeeds({ virsh: elsewhere, settings }, vm);
+    };
+    await checked(':');
+    await expect(checked('set -- setpriv --reuid 65534 --clear-groups "$@"')).rejects.toMatchObject({
+      code: 'NotPermitted',
+      why: expect.stringContaining('_VARS.fd') as string,
+    });
+    // `shift` leaves the name of the shell out, which is found by its path.
+    await expect(checked(`shift; set -- /bin/sh "$@"; PATH=${images}`)).rejects.toMatchObject({
+      code: 'ProgramMissing',
+      why: expect.stringContaining('qemu-nbd') as string,
+    });
+    await rm(join(images, `${uuid.slice(0, 8)}_VARS.fd`));
+    await checked(':');
+    expect(await isAutostarted(virsh, vm)).toBe(false);
+    await virsh.run('start it with the host', ['autostart', uuid]);
+    expect(await isAutostarted(virsh, vm)).toBe(true);
+  });
+});
+
+describe('a guest agent', () => {
+  const agentThatSays = (why: string): GuestAgent => {
+    class Deaf extends Virsh {
+      override run(what: string): Promise<string> {
+        return Promise.reject(new EverthawError({ code: 'QuiesceFailed', what, why, hint: '-' }));
+      }
+    }
+    return new GuestAgent(new Deaf(virsh.shell, ''), randomUUID());
+  };
+
+  it('is taken for none of Windows only where it is too old to say', async () => {
+    expect(await agentThatSays('The command guest-get-osinfo has not been found').isWindows()).toBe(false);
+    await expect(agentThatSays('Guest agent is not responding').isWindows()).rejects.toMatchObject({
+      code: 'QuiesceFailed',
+    });
+  });
+});
+
+describe('a domain that nobody would write', () => {
+  it('is in no other’s way, and is told of when it is asked for', async () => {
+    const uuid = await defineVm('usual');
+    const odd = randomUUID();
+    const xml = `<domain type='qemu'><name>odd</name><uuid>${odd}</uuid><memory>65536</memory>
+      <os><type arch='x86_64'>hvm</type></os><devices>
+        <disk type='file' device='disk'><source file='/a'/><target dev='sda' bus='scsi'/>
+          <address type='drive' controller='0' bus='0' target='0' unit='1'/></disk>
+        <disk type='file' device='disk'><source file='/b'/><target dev='sdb' bus='scsi'/>
+          <address type='drive' controller='0' bus='0' target='0' unit='2'/></disk>
+      </devices></domain>`;
+    await define(virsh, 'define', xml);
+    const seen = new OddVirsh(virsh.shell, parseAddress(lab.uri).uri);
+    expect(await findVms(seen, { kind: 'moref', value: uuid })).toMatchObject([{ name: 'usual' }]);
+    await expect(findVms(seen, { kind: 'name', value: 'odd' })).rejects.toMatchObject({ code: 'HostFault' });
+    await seen.close();
+    await virsh.run('remove it', ['undefine', odd]);
+  });
+});
+
+/** A libvirt that tells two disks of a domain in the same place, as an older one may. */
+class OddVirsh extends Virsh {
+  override async ask(...args: Parameters<Virsh['ask']>): ReturnType<Virsh['ask']> {
+    const answer = await super.ask(...args);
+    return { ...answer, output: answer.output.replaceAll("unit='2'", "unit='1'") };
+  }
+}
 
 describe('restoring to libvirt', () => {
   it('brings disks back in the form they had, flattened, and makes the VM, however often it is begun', async () => {
@@ -420,6 +532,32 @@ describe('restoring to libvirt', () => {
     await deletePath(shell, place, '-rf * "x"');
     await deletePath(shell, place, '-rf * "x"');
     expect(await readText(shell, place, 'nothing/here')).toBeUndefined();
+  });
+
+  it('takes no place for one that is none: devices, and what is too small', async () => {
+    const vm = { folderPath: '/', resourcePool: '' };
+    const device = { originalPath: '/dev/vg/lv' };
+    const file = { originalPath: join(images, 'x.raw') };
+    await expect(findPlace(virsh, { vm, disks: [device] })).rejects.toMatchObject({
+      code: 'RestorePlaceMissing',
+      message: expect.stringMatching(/none of the VM's disks was a file.*--storage/) as string,
+    });
+    expect((await findPlace(virsh, { vm, disks: [device, file] })).storage).toBe(images);
+    expect((await findPlace(virsh, { vm, disks: [device], storage: images })).storage).toBe(images);
+    await expect(findPlace(virsh, { vm, disks: [file], storage: '/dev' })).rejects.toMatchObject({
+      code: 'RestorePlaceMissing',
+      why: expect.stringContaining('no place for files') as string,
+    });
+    const free = (await statfs(images)).bavail * (await statfs(images)).bsize;
+    const kept = { ...file, label: 'virtio0:0', format: 'qcow2', sizeBytes: Math.round(free * 0.6) } as const;
+    expect((await findPlace(virsh, { vm, disks: [kept] })).storage).toBe(images);
+    // A disk that was raw is there in both forms for a while.
+    const disks = [{ label: 'virtio0:0', target: 'vda', path: '/x.raw', format: 'raw' }];
+    const wasRaw = { ...vm, configuration: { xml: '', disks } };
+    await expect(findPlace(virsh, { vm: wasRaw, disks: [kept] })).rejects.toMatchObject({
+      code: 'HostStorageFull',
+      hint: expect.stringContaining('--storage') as string,
+    });
   });
 
   it('says which place is missing', async () => {

@@ -12,12 +12,12 @@ import {
   setNetwork,
   setNvram,
   setUuid,
-} from '../../src/hosts/libvirt/domainEdit.js';
-import { isBackedUp, refusalOf } from '../../src/hosts/libvirt/diskRefusal.js';
-import { parseDomain } from '../../src/hosts/libvirt/domainXml.js';
-import { eraseNotes, writeRestored } from '../../src/hosts/libvirt/metadata.js';
-import { unkeptParts } from '../../src/hosts/libvirt/unkeptParts.js';
-import { formatTree, parseTree, type XmlElement } from '../../src/hosts/libvirt/xmlTree.js';
+} from '../../src/hosts/libvirt/xml/domainEdit.js';
+import { isBackedUp, refusalOf } from '../../src/hosts/libvirt/inventory/diskRefusal.js';
+import { parseDomain } from '../../src/hosts/libvirt/xml/domainXml.js';
+import { eraseNotes, writeRestored } from '../../src/hosts/libvirt/xml/metadata.js';
+import { unkeptParts } from '../../src/hosts/libvirt/inventory/unkeptParts.js';
+import { formatTree, parseTree, type XmlElement } from '../../src/hosts/libvirt/xml/xmlTree.js';
 import { HARD_NAMES, MANY_DISKS, UEFI } from './libvirtSamples.js';
 
 /** Reads a document by other means than ours, with all that is in it. */
@@ -76,8 +76,15 @@ describe('reading a domain', () => {
 
   it('tells what of a VM is in no backup', () => {
     const configurationOf = (xml: string) => ({ name: 'vm', configuration: { xml, disks: [] } });
-    expect(unkeptParts(configurationOf(UEFI))).toEqual([expect.stringContaining('TPM')]);
-    expect(unkeptParts(configurationOf(MANY_DISKS))).toEqual([]);
+    expect(unkeptParts(configurationOf(UEFI), false)).toEqual([expect.stringContaining('TPM')]);
+    expect(unkeptParts(configurationOf(MANY_DISKS), false)).toEqual([]);
+    const direct = `<domain><os><kernel>/boot/vmlinuz</kernel><initrd>/boot/initrd</initrd></os>
+      <devices><hostdev mode='subsystem' type='pci'/></devices></domain>`;
+    expect(unkeptParts(configurationOf(direct), true)).toEqual([
+      expect.stringContaining('/boot/vmlinuz, /boot/initrd'),
+      expect.stringContaining('devices of the host'),
+      expect.stringContaining('autostart'),
+    ]);
   });
 
   it('reads names with quotes, line ends and other scripts as they are', () => {

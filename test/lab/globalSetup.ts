@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { readSettings } from '../../src/config/settings.js';
 import { until } from '../../src/disks/until.js';
@@ -9,6 +12,9 @@ import { namespaceOfPool } from './temporal.js';
 
 /** One Temporal server for all tests, the real one, in memory, with a namespace for each file that runs at once. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  // What the product notes in a home directory is nobody's but the tests'.
+  const home = await mkdtemp(join(tmpdir(), 'everthaw-home-'));
+  process.env['XDG_STATE_HOME'] = home;
   const settings = readSettings();
   const program = await resolveTemporal(
     { ...settings.temporal, cacheDirectory: settings.cacheDirectory },
@@ -28,6 +34,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     const ended = new Promise((resolve) => server.process.once('close', resolve));
     server.process.kill('SIGTERM');
     await ended;
+    await rm(home, { recursive: true, force: true });
   };
 }
 

@@ -1,6 +1,9 @@
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { stateDirectories } from '../../src/config/directories.js';
+import { readSettings } from '../../src/config/settings.js';
 import { vmWorkflowId } from '../../src/domain/names.js';
 import { connectClient } from '../../src/temporal/client.js';
 import { makeDisk } from '../lab/disks.js';
@@ -52,6 +55,22 @@ describe('everthaw cleanup', () => {
     expect(await lab.vcenter.get('/leases')).toEqual([]);
     expect(await readdir(lab.everthaw.backups)).toEqual([]);
     await lab.everthaw.startWorker();
+  });
+
+  it('removes the password of a command that died before it used it, and leaves one alone that may still be used', async () => {
+    const { hosts } = stateDirectories(readSettings(lab.everthaw.environment));
+    const [old, young] = ['old', 'young'].map((name) => join(hosts, `.new-${name}`)) as [string, string];
+    for (const folder of [old, young]) {
+      await mkdir(folder, { recursive: true });
+      await writeFile(join(folder, 'secret'), 'a');
+    }
+    const twoHoursAgo = Date.now() / 1000 - 7200;
+    await utimes(old, twoHoursAgo, twoHoursAgo);
+    const cleanup = await lab.everthaw.everthaw('cleanup', '-y');
+    expect(cleanup).toMatchObject({ code: 0, stderr: '' });
+    expect(cleanup.stdout).toContain(`let go: ${old}\n`);
+    expect((await readdir(hosts)).filter((name) => name.startsWith('.new-'))).toEqual(['.new-young']);
+    await rm(young, { recursive: true });
   });
 
   it('leaves a snapshot alone that it did not make, even one of the same name', async () => {

@@ -237,7 +237,8 @@ describe('a run that is cancelled', () => {
     await lab.vcenter.fault({ method: 'CreateSnapshot_Task', inTask: true, delayMs: 1500, count: 1 });
     const ran = backup();
     await eventually(async () => (await lab.vcenter.get<readonly unknown[]>('/tasks')).length > 0);
-    expect(await lab.everthaw.everthaw('cancel', 'web')).toMatchObject({ code: 0, stderr: '' });
+    // By the client: on a busy machine the program is longer in coming than the snapshot.
+    await lab.client.workflow.getHandle(await lab.runOf('web')).cancel();
     refusal(await ran);
   });
 });

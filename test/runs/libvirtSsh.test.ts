@@ -9,8 +9,8 @@ import { GuestLab } from '../lab/guestLab.js';
 import { recordsOn } from '../lab/records.js';
 import { refusal } from '../lab/refusal.js';
 import { run, type Ran } from '../lab/run.js';
-import { LabSshd } from '../lab/sshd.js';
 import { labTemporal } from '../lab/temporal.js';
+import { LabSshd } from '../lab/sshd.js';
 
 const PATIENCE_MS = 60_000;
 /** How soon after the last word nothing of ssh is there any more, on either side: the shared connection is kept for 5 s. */

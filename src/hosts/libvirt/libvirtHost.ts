@@ -8,30 +8,31 @@ import type { VmSpec } from '../../domain/vmSpec.js';
 import type { SourceProgram } from '../../disks/sourceProgram.js';
 import type { DiskExport, DiskImport, ImportRequest } from '../exports.js';
 import type { Host, HostIdentity, MarkedVm, SnapshotRequest, SnapshotTaken } from '../host.js';
-import { createVm } from './createVm.js';
-import { describeVm } from './description.js';
-import { destroyVm } from './destroyVm.js';
-import { hostNow } from './hostClock.js';
-import { deletePath, makeDirectory, readText, uploadFile } from './hostFiles.js';
-import { readIdentity } from './identity.js';
-import { importWay } from './importWay.js';
-import { findVms } from './inventory.js';
-import type { Libvirt } from './libvirt.js';
-import { LibvirtGuest } from './libvirtGuest.js';
-import { parseAddress, shellOf } from './libvirtUri.js';
-import { listMarkedVms, unmarkVm } from './marks.js';
-import { powerOn } from './power.js';
-import { renameVm } from './renameVm.js';
-import { findPlace } from './restorePlace.js';
-import { checkVm, watchVm } from './room.js';
-import { setIdentity } from './setIdentity.js';
-import type { LibvirtSettings } from './settings.js';
-import { openExport } from './snapshotExport.js';
-import { commitSnapshot, listAllSnapshots, listSnapshots, snapshotAbsence } from './snapshots.js';
-import { takeSnapshot } from './takeSnapshot.js';
-import { unkeptParts } from './unkeptParts.js';
-import { Virsh } from './virsh.js';
-import { downloadVmFile, listVmFiles } from './vmFiles.js';
+import { createVm } from './restore/createVm.js';
+import { describeVm } from './inventory/description.js';
+import { destroyVm } from './restore/destroyVm.js';
+import { hostNow } from './connection/hostClock.js';
+import { checkHostNeeds } from './connection/hostNeeds.js';
+import { deletePath, makeDirectory, readText, uploadFile } from './restore/hostFiles.js';
+import { readIdentity } from './connection/identity.js';
+import { importWay } from './restore/importWay.js';
+import { findVms } from './inventory/inventory.js';
+import type { Libvirt } from './connection/libvirt.js';
+import { LibvirtGuest } from './guest/libvirtGuest.js';
+import { parseAddress, shellOf } from './connection/libvirtUri.js';
+import { listMarkedVms, unmarkVm } from './restore/marks.js';
+import { powerOn } from './restore/power.js';
+import { renameVm } from './restore/renameVm.js';
+import { findPlace } from './restore/restorePlace.js';
+import { checkVm, watchVm } from './snapshot/room.js';
+import { setIdentity } from './restore/setIdentity.js';
+import type { LibvirtSettings } from './connection/settings.js';
+import { openExport } from './snapshot/snapshotExport.js';
+import { commitSnapshot, listAllSnapshots, listSnapshots, snapshotAbsence } from './snapshot/snapshots.js';
+import { takeSnapshot } from './snapshot/takeSnapshot.js';
+import { isAutostarted, unkeptParts } from './inventory/unkeptParts.js';
+import { Virsh } from './connection/virsh.js';
+import { downloadVmFile, listVmFiles } from './inventory/vmFiles.js';
 
 /** QEMU/KVM under libvirt: this machine's, or another's over ssh. */
 export class LibvirtHost implements Host {
@@ -111,7 +112,9 @@ export class LibvirtHost implements Host {
   }
 
   async checkVm(vm: VmDescription): Promise<readonly string[]> {
-    return [...(await checkVm(this.#libvirt, vm)), ...unkeptParts(vm)];
+    const warnings = await checkVm(this.#libvirt, vm);
+    await checkHostNeeds(this.#libvirt, vm);
+    return [...warnings, ...unkeptParts(vm, await isAutostarted(this.#libvirt.virsh, vm))];
   }
 
   watchVm(instanceUuid: string, snapshotId: string): Promise<void> {

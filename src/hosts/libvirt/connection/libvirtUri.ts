@@ -1,0 +1,62 @@
+import { EverthawError } from '../../../domain/errors.js';
+import { localShell, type HostShell } from './hostShell.js';
+import { sshShell } from './sshShell.js';
+import { SshSockets } from './sshSockets.js';
+
+export function isLibvirtUri(address: string): boolean {
+  return /^qemu(\+[a-z0-9]+)?:\/\//.test(address);
+}
+
+/** What a libvirt URI names: libvirt's URI on the machine that it is on, and how ssh gets there; here if that is not said. */
+export interface LibvirtAddress {
+  readonly uri: string;
+  readonly ssh?: { readonly destination: string; readonly port: number | undefined };
+}
+
+/**
+ * `qemu:///system`, `qemu:///session` (with libvirt's own parameters) or `qemu+ssh://user@host:port/system`. Over ssh everything
+ * runs on the other machine, and libvirt is local to it.
+ *
+ * @throws EverthawError WrongUsage
+ */
+export function parseAddress(address: string): LibvirtAddress {
+  let url: URL;
+  try {
+    url = new URL(address);
+  } catch {
+    throw refused(address, 'it is no URI');
+  }
+  if (!['/system', '/session'].includes(url.pathname)) {
+    throw refused(address, `it names ${url.pathname === '' ? 'no connection' : url.pathname}`);
+  }
+  // The socket is the one parameter that means the same on the other machine; how to get there is ssh's own to know.
+  const unknown = [...url.searchParams.keys()].find((name) => name !== 'socket');
+  if (unknown !== undefined && url.protocol !== 'qemu:')
+    throw refused(address, `its parameter "${unknown}" is none that is passed on: put it into ~/.ssh/config`);
+  const local = `qemu://${url.pathname}${url.search}`;
+  if (url.protocol === 'qemu:' && url.hostname === '') return { uri: local };
+  if (url.protocol === 'qemu+ssh:' && url.hostname !== '') {
+    const user = url.username === '' ? '' : `${decodeURIComponent(url.username)}@`;
+    const port = url.port === '' ? undefined : Number(url.port);
+    const destination = `${user}${url.hostname.replace(/^\[(.*)\]$/, '$1')}`;
+    // What begins with a dash would be an option to ssh.
+    if (destination.startsWith('-')) throw refused(address, 'no host has such a name');
+    return { uri: local, ssh: { destination, port } };
+  }
+  throw refused(address, `the transport ${url.protocol.replace(/:$/, '')} is not built`);
+}
+
+/** Where the commands of an address run. */
+export async function shellOf({ ssh }: LibvirtAddress, stateDirectory: string): Promise<HostShell> {
+  if (ssh === undefined) return localShell;
+  return sshShell(ssh.destination, ssh.port, await SshSockets.open(stateDirectory));
+}
+
+function refused(address: string, why: string): EverthawError {
+  return new EverthawError({
+    code: 'WrongUsage',
+    what: `reach libvirt at "${address}"`,
+    why,
+    hint: 'use qemu:///system, qemu:///session or qemu+ssh://user@host/system',
+  });
+}
