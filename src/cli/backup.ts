@@ -33,7 +33,7 @@ export function addBackup(program: Command, settings: Settings): void {
     .option('--root <directory>', 'BACKUPROOT: the backup goes to <root>/<vm>-fullVM')
     .option(
       '--transport <mode>',
-      'vSphere: nbdssl:lease (default), nbdssl:datastore; libvirt: nbd:export (default)',
+      'vSphere: nbdssl:lease (default), nbdssl:datastore; libvirt: nbd:export, or nbdssl:export with --nbd-transport tls',
     )
     .option('--disk-format <format>', 'libvirt: qcow2 (default), vmdk or raw')
     .option('--quiesce <how>', 'required, preferred (else crash-consistent) or none', 'required')

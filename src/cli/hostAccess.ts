@@ -23,6 +23,7 @@ export interface HostFlags {
   readonly caFile?: string;
   readonly pointInTime?: string;
   readonly scratchDirectory?: string;
+  readonly nbdTransport?: string;
   readonly freezeUnguarded?: boolean;
 }
 
@@ -55,6 +56,12 @@ export function addHostFlags(command: Command): Command {
       new Option(
         '--scratch-directory <directory>',
         'libvirt: where on the host old blocks are kept meanwhile; beside the first disk if not given (or EVERTHAW_SCRATCH_DIRECTORY)',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--nbd-transport <way>',
+        'libvirt: unix (a socket, over ssh through a tunnel) or tls, by which disks are read (or EVERTHAW_NBD_TRANSPORT)',
       ),
     )
     .addOption(

@@ -11,10 +11,14 @@ import { wholeNumber } from './values.js';
 
 /** What flags and environment say of working with a libvirt host. @throws EverthawError WrongUsage */
 export function libvirtSettings({ libvirt }: Settings, flags: HostFlags): LibvirtSettings {
-  const { scratchFloorMib, scriptTimeoutS, freezeSeconds } = libvirt;
+  const { nbdPort, scratchFloorMib, scriptTimeoutS, freezeSeconds } = libvirt;
   const parsed = LIBVIRT_SETTINGS.safeParse({
     pointInTime: flags.pointInTime ?? libvirt.pointInTime,
     scratchDirectory: flags.scratchDirectory ?? libvirt.scratchDirectory,
+    nbdTransport: flags.nbdTransport ?? libvirt.nbdTransport,
+    nbdCertificates: libvirt.nbdCertificates,
+    nbdAddress: libvirt.nbdAddress,
+    ...(nbdPort === undefined ? {} : { nbdPort: wholeNumber('EVERTHAW_NBD_PORT', nbdPort) }),
     freezeUnguarded: flags.freezeUnguarded ?? libvirt.freezeUnguarded === '1',
     ...(scratchFloorMib === undefined
       ? {}

@@ -36,6 +36,10 @@ export interface Settings {
   readonly libvirt: {
     readonly pointInTime: string | undefined;
     readonly scratchDirectory: string | undefined;
+    readonly nbdTransport: string | undefined;
+    readonly nbdCertificates: string | undefined;
+    readonly nbdAddress: string | undefined;
+    readonly nbdPort: string | undefined;
     readonly scratchFloorMib: string | undefined;
     readonly freezeUnguarded: string | undefined;
     readonly scriptTimeoutS: string | undefined;
@@ -74,6 +78,10 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     libvirt: {
       pointInTime: env['EVERTHAW_POINT_IN_TIME'],
       scratchDirectory: env['EVERTHAW_SCRATCH_DIRECTORY'],
+      nbdTransport: env['EVERTHAW_NBD_TRANSPORT'],
+      nbdCertificates: env['EVERTHAW_NBD_CERTIFICATES'],
+      nbdAddress: env['EVERTHAW_NBD_ADDRESS'],
+      nbdPort: env['EVERTHAW_NBD_PORT'],
       scratchFloorMib: env['EVERTHAW_SCRATCH_FLOOR_MIB'],
       freezeUnguarded: env['EVERTHAW_FREEZE_UNGUARDED'],
       scriptTimeoutS: env['EVERTHAW_SCRIPT_TIMEOUT_S'],

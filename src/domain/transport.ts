@@ -14,10 +14,11 @@ export interface Transport {
 const TRANSPORTS = {
   'nbdssl:lease': { mode: 'nbdssl', via: 'lease' },
   'nbdssl:datastore': { mode: 'nbdssl', via: 'datastore' },
+  'nbdssl:export': { mode: 'nbdssl', via: 'export' },
   'nbd:export': { mode: 'nbd', via: 'export' },
 } as const satisfies Record<string, Transport>;
 
-/** Reads `nbdssl`, `nbdssl:lease`, `nbdssl:datastore`, `nbd` or `nbd:export`. */
+/** Reads `nbdssl:datastore`, say, or a mode alone. */
 export function parseTransport(text: string): Transport {
   const found = Object.entries(TRANSPORTS).find(([name]) => name === text || name.split(':')[0] === text);
   if (found !== undefined) return found[1];

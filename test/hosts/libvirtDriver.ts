@@ -7,6 +7,7 @@ import { localShell, type HostShell } from '../../src/hosts/libvirt/connection/h
 import type { Libvirt } from '../../src/hosts/libvirt/connection/libvirt.js';
 import { LibvirtGuest } from '../../src/hosts/libvirt/guest/libvirtGuest.js';
 import { parseAddress } from '../../src/hosts/libvirt/connection/libvirtUri.js';
+import { ProxySockets } from '../../src/hosts/libvirt/connection/proxySockets.js';
 import { LIBVIRT_SETTINGS, type LibvirtSettings } from '../../src/hosts/libvirt/connection/settings.js';
 import { openExport } from '../../src/hosts/libvirt/snapshot/snapshotExport.js';
 import { commitSnapshot, listSnapshots } from '../../src/hosts/libvirt/snapshot/snapshots.js';
@@ -78,19 +79,10 @@ export async function recordsOf(
   const counts: number[] = [];
   for (const [index, label] of ['virtio0:0', 'virtio0:1'].entries()) {
     const disk = { label, path: '', capacityBytes: 0 };
-    const opened = await openExport(driver, snapshot.id, disk);
+    const opened = await openExport(driver, snapshot.id, disk, await ProxySockets.open(guest.directory));
     const copy = join(guest.directory, `copy-${index}`);
-    await run('qemu-img', [
-      ...[
-        'convert',
-        '-f',
-        'raw',
-        '-O',
-        'raw',
-        `nbd+unix:///${opened.exportName}?socket=${opened.socket}`,
-        copy,
-      ],
-    ]);
+    const uri = `nbd+unix:///${opened.exportName}?socket=${opened.socket}`;
+    await run('qemu-img', ['convert', '-f', 'raw', '-O', 'raw', uri, copy]);
     await opened.close();
     counts.push(await recordsOn(copy, options));
     await rm(copy);

@@ -6,7 +6,7 @@ import { connectClient, type TemporalAddress } from '../../src/temporal/client.j
 import { LabEverthaw, type LabHost } from './everthaw.js';
 import type { LabGuest } from './guest.js';
 import { leftoversOnProxy } from './leftovers.js';
-import { LabLibvirt } from './libvirt.js';
+import { LabLibvirt, type LabLibvirtOptions } from './libvirt.js';
 import type { Ran } from './run.js';
 
 /** A libvirt of its own with real guests, an installed Everthaw with a worker, and what tests do with them. */
@@ -25,8 +25,9 @@ export class GuestLab {
   static async start(
     temporal: TemporalAddress,
     reach: (libvirt: LabLibvirt) => Promise<LabHost> = (libvirt) => Promise.resolve(libvirt),
+    options: LabLibvirtOptions = {},
   ): Promise<GuestLab> {
-    const libvirt = await LabLibvirt.start();
+    const libvirt = await LabLibvirt.start(options);
     const everthaw = await LabEverthaw.create(await reach(libvirt), temporal);
     await everthaw.startWorker();
     const client = await connectClient(temporal);

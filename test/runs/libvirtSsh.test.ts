@@ -63,7 +63,7 @@ async function leftOfSsh(): Promise<readonly string[]> {
     ...local,
     ...(await sshd.remotePrograms()),
     ...(await sshd.connections()).map((pid) => `connection (${pid})`),
-    ...(await readdir(join(lab.everthaw.state, 'ssh'))).map((name) => `socket ${name}`),
+    ...(await readdir(join(lab.everthaw.state, 'sockets'))).map((name) => `socket ${name}`),
   ];
 }
 

@@ -28,6 +28,8 @@ import { checkVm, watchVm } from './snapshot/room.js';
 import { setIdentity } from './restore/setIdentity.js';
 import type { LibvirtSettings } from './connection/settings.js';
 import { openExport } from './snapshot/snapshotExport.js';
+import { checkTls } from './snapshot/tlsExport.js';
+import { ProxySockets } from './connection/proxySockets.js';
 import { commitSnapshot, listAllSnapshots, listSnapshots, snapshotAbsence } from './snapshot/snapshots.js';
 import { takeSnapshot } from './snapshot/takeSnapshot.js';
 import { isAutostarted, unkeptParts } from './inventory/unkeptParts.js';
@@ -38,11 +40,16 @@ import { downloadVmFile, listVmFiles } from './inventory/vmFiles.js';
 export class LibvirtHost implements Host {
   readonly identity: HostIdentity;
   readonly guest: LibvirtGuest;
-  readonly transports = [parseTransport('nbd:export')];
+  readonly transports: readonly Transport[];
   readonly #libvirt: Libvirt;
+  readonly #sockets: ProxySockets;
 
-  private constructor(libvirt: Libvirt, identity: HostIdentity) {
+  private constructor(libvirt: Libvirt, sockets: ProxySockets, identity: HostIdentity) {
     this.#libvirt = libvirt;
+    this.#sockets = sockets;
+    this.transports = [
+      parseTransport(libvirt.settings.nbdTransport === 'tls' ? 'nbdssl:export' : 'nbd:export'),
+    ];
     this.identity = identity;
     this.guest = new LibvirtGuest(libvirt);
   }
@@ -53,8 +60,10 @@ export class LibvirtHost implements Host {
     stateDirectory: string,
   ): Promise<LibvirtHost> {
     const parsed = parseAddress(address);
-    const virsh = new Virsh(await shellOf(parsed, stateDirectory), parsed.uri);
-    return new LibvirtHost({ virsh, settings }, await readIdentity(virsh, address));
+    const sockets = await ProxySockets.open(stateDirectory);
+    const virsh = new Virsh(shellOf(parsed, sockets), parsed.uri);
+    const libvirt = { virsh, settings: { ...settings, nbdAddress: settings.nbdAddress ?? parsed.host } };
+    return new LibvirtHost(libvirt, sockets, await readIdentity(virsh, address));
   }
 
   now(): Promise<Date> {
@@ -112,7 +121,7 @@ export class LibvirtHost implements Host {
   }
 
   async checkVm(vm: VmDescription): Promise<readonly string[]> {
-    const warnings = await checkVm(this.#libvirt, vm);
+    const warnings = [...(await checkTls(this.#libvirt.settings)), ...(await checkVm(this.#libvirt, vm))];
     await checkHostNeeds(this.#libvirt, vm);
     return [...warnings, ...unkeptParts(vm, await isAutostarted(this.#libvirt.virsh, vm))];
   }
@@ -127,7 +136,7 @@ export class LibvirtHost implements Host {
     snapshotId: string,
     disk: DiskDescription,
   ): Promise<DiskExport> {
-    if (transport.via === 'export') return openExport(this.#libvirt, snapshotId, disk);
+    if (transport.via === 'export') return openExport(this.#libvirt, snapshotId, disk, this.#sockets);
     throw this.#refused(
       `read disk ${disk.label} by ${formatTransport(transport)}`,
       'libvirt has no such transport',

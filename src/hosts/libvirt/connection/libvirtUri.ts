@@ -1,7 +1,7 @@
 import { EverthawError } from '../../../domain/errors.js';
 import { localShell, type HostShell } from './hostShell.js';
 import { sshShell } from './sshShell.js';
-import { SshSockets } from './sshSockets.js';
+import type { ProxySockets } from './proxySockets.js';
 
 export function isLibvirtUri(address: string): boolean {
   return /^qemu(\+[a-z0-9]+)?:\/\//.test(address);
@@ -10,6 +10,8 @@ export function isLibvirtUri(address: string): boolean {
 /** What a libvirt URI names: libvirt's URI on the machine that it is on, and how ssh gets there; here if that is not said. */
 export interface LibvirtAddress {
   readonly uri: string;
+  /** The machine's name or address. */
+  readonly host: string;
   readonly ssh?: { readonly destination: string; readonly port: number | undefined };
 }
 
@@ -34,22 +36,22 @@ export function parseAddress(address: string): LibvirtAddress {
   if (unknown !== undefined && url.protocol !== 'qemu:')
     throw refused(address, `its parameter "${unknown}" is none that is passed on: put it into ~/.ssh/config`);
   const local = `qemu://${url.pathname}${url.search}`;
-  if (url.protocol === 'qemu:' && url.hostname === '') return { uri: local };
+  if (url.protocol === 'qemu:' && url.hostname === '') return { uri: local, host: 'localhost' };
   if (url.protocol === 'qemu+ssh:' && url.hostname !== '') {
     const user = url.username === '' ? '' : `${decodeURIComponent(url.username)}@`;
     const port = url.port === '' ? undefined : Number(url.port);
-    const destination = `${user}${url.hostname.replace(/^\[(.*)\]$/, '$1')}`;
+    const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+    const destination = `${user}${host}`;
     // What begins with a dash would be an option to ssh.
     if (destination.startsWith('-')) throw refused(address, 'no host has such a name');
-    return { uri: local, ssh: { destination, port } };
+    return { uri: local, host, ssh: { destination, port } };
   }
   throw refused(address, `the transport ${url.protocol.replace(/:$/, '')} is not built`);
 }
 
 /** Where the commands of an address run. */
-export async function shellOf({ ssh }: LibvirtAddress, stateDirectory: string): Promise<HostShell> {
-  if (ssh === undefined) return localShell;
-  return sshShell(ssh.destination, ssh.port, await SshSockets.open(stateDirectory));
+export function shellOf({ ssh }: LibvirtAddress, sockets: ProxySockets): HostShell {
+  return ssh === undefined ? localShell : sshShell(ssh.destination, ssh.port, sockets);
 }
 
 function refused(address: string, why: string): EverthawError {

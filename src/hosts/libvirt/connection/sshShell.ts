@@ -3,7 +3,7 @@ import { exitOf, spawnTethered, tailOf } from '../../../disks/program.js';
 import { SSH_FAILED, sshFault } from '../../../disks/sshFault.js';
 import { until } from '../../../disks/until.js';
 import { INTO_DIRECTORY, PATIENCE_MS, runHere, type ForwardedSocket, type HostShell } from './hostShell.js';
-import type { SshSockets } from './sshSockets.js';
+import type { ProxySockets } from './proxySockets.js';
 
 /** What a user's own configuration may say of sessions that somebody sits at, and for which here is nobody. */
 const UNATTENDED = [
@@ -22,7 +22,7 @@ const LINGER_SECONDS = 5;
  *
  * @param destination as ssh takes it: `user@host`
  */
-export function sshShell(destination: string, port: number | undefined, sockets: SshSockets): HostShell {
+export function sshShell(destination: string, port: number | undefined, sockets: ProxySockets): HostShell {
   const at = port === undefined ? [] : ['-p', String(port)];
   const shared = [
     ...[...UNATTENDED, ...at, '-o', 'ClearAllForwardings=yes', '-o', 'ControlMaster=auto'],
@@ -63,7 +63,7 @@ export function sshShell(destination: string, port: number | undefined, sockets:
       stdinFile: file,
       what: `${what} on ${where}`,
     }),
-    forward: (socket) => tunnel(where, [...alone, '--', destination], sockets.tunnel(), socket),
+    forward: (socket) => tunnel(where, [...alone, '--', destination], sockets.forExport(), socket),
   };
 }
 

@@ -27,6 +27,8 @@ export const SNAPSHOT_PLAN = z.object({
   disks: z.array(HELD_DISK).readonly(),
   /** Where sockets lie: their paths may be 107 bytes long at most. */
   socketDirectory: z.string(),
+  /** Where QEMU serves the disks by TLS; on a socket in that directory where not said. */
+  server: z.object({ address: z.string(), port: z.number() }).optional(),
 });
 
 /** A point in time that was taken. */

@@ -25,7 +25,7 @@ export function socketOf({ socketDirectory }: SnapshotPlan): string {
 /** The job's description, for `virsh backup-begin`: what is not named in it is not backed up. */
 export function backupXml(hold: string, plan: SnapshotPlan): string {
   const backup = new XmlElement('domainbackup', { mode: 'pull' });
-  backup.children.push(new XmlElement('server', { transport: 'unix', socket: socketOf(plan) }));
+  backup.children.push(new XmlElement('server', serverOf(plan)));
   const disks = new XmlElement('disks');
   backup.children.push(disks);
   for (const { target } of plan.disks) {
@@ -34,6 +34,11 @@ export function backupXml(hold: string, plan: SnapshotPlan): string {
     disks.children.push(disk);
   }
   return formatTree(backup);
+}
+
+function serverOf(plan: SnapshotPlan): Record<string, string> {
+  if (plan.server === undefined) return { transport: 'unix', socket: socketOf(plan) };
+  return { transport: 'tcp', tls: 'yes', name: plan.server.address, port: String(plan.server.port) };
 }
 
 /** The command that begins it, for virsh. */

@@ -5,12 +5,15 @@ import { readHold } from './holdDirectory.js';
 import { readerSocket, startReader } from './imageReader.js';
 import type { Libvirt } from '../connection/libvirt.js';
 import { socketOf } from './pullBackup.js';
+import type { ProxySockets } from '../connection/proxySockets.js';
+import { openTls } from './tlsExport.js';
 
 /** Opens one disk of a point in time: what QEMU or qemu-nbd serves on the host, as a socket of this machine. */
 export async function openExport(
   libvirt: Libvirt,
   snapshotId: string,
   disk: DiskDescription,
+  sockets: ProxySockets,
 ): Promise<DiskExport & { kind: 'nbd' }> {
   const hold = await readHold(libvirt.virsh, snapshotId);
   const what = `open disk ${disk.label} of ${snapshotId}`;
@@ -33,8 +36,11 @@ export async function openExport(
     });
   }
   if (plan.mode === 'overlay') await startReader(libvirt, snapshotId, plan, held);
-  const socket = plan.mode === 'overlay' ? readerSocket(plan, held) : socketOf(plan);
-  const forwarded = await libvirt.virsh.shell.forward(socket);
+  const { nbdCertificates = '' } = libvirt.settings;
+  const forwarded =
+    plan.server === undefined
+      ? await libvirt.virsh.shell.forward(plan.mode === 'overlay' ? readerSocket(plan, held) : socketOf(plan))
+      : await openTls(plan.server, held.target, nbdCertificates, sockets.forExport());
   return {
     kind: 'nbd',
     socket: forwarded.socket,

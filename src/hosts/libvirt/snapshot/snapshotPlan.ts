@@ -5,6 +5,7 @@ import { isBackedUp, refusalOf } from '../inventory/diskRefusal.js';
 import { isHoldPath } from './holdDirectory.js';
 import type { HeldDisk, SnapshotPlan } from './holdRecords.js';
 import type { Libvirt } from '../connection/libvirt.js';
+import { noTls, tlsServer } from './tlsServer.js';
 import type { VmLook } from './vmLook.js';
 
 /** The longest path of a Unix socket. */
@@ -20,17 +21,26 @@ export async function planSnapshot(
   look: VmLook,
   now: Date,
 ): Promise<SnapshotPlan> {
+  const mode = await modeFor(libvirt, look);
+  const server = await tlsServer(libvirt);
   return {
-    mode: await modeFor(libvirt, look),
-    name,
+    ...{ mode, name },
+    ...(server === undefined ? {} : { server }),
     plannedAt: now.toISOString(),
     disks: await heldDisks(libvirt, look),
     socketDirectory: socketDirectory(libvirt, hold),
   };
 }
 
+/** How a VM is held. @throws EverthawError TransportRefused where TLS is wanted and no backup job serves the disks */
+export async function modeFor(libvirt: Libvirt, look: VmLook): Promise<SnapshotPlan['mode']> {
+  const mode = await heldBy(libvirt, look);
+  if (mode === 'overlay' && libvirt.settings.nbdTransport === 'tls') throw noTls(look);
+  return mode;
+}
+
 /** A VM without a process has nobody who could keep what it overwrites. */
-export async function modeFor({ virsh, settings }: Libvirt, look: VmLook): Promise<SnapshotPlan['mode']> {
+async function heldBy({ virsh, settings }: Libvirt, look: VmLook): Promise<SnapshotPlan['mode']> {
   if (look.domainId === undefined || settings.pointInTime === 'overlay') return 'overlay';
   if (settings.pointInTime === 'pull') return 'pull';
   const capabilities = await virsh.run('ask what the hypervisor can do', ['domcapabilities']);
