@@ -7,8 +7,6 @@ export interface HostLab {
   open(): Promise<Host>;
   /** A running VM with one disk, and how many snapshots it has as another client sees them. */
   readonly vmName: string;
-  /** Whether a VM can have a snapshot above another. */
-  readonly nestsSnapshots: boolean;
   snapshotsSeen(): Promise<number>;
   /** Login sessions, or whatever else stays open for a driver. */
   sessionsSeen(): Promise<number>;
@@ -16,8 +14,14 @@ export interface HostLab {
 
 const NEVER = new AbortController().signal;
 
+/** In what drivers may differ. */
+interface HostTraits {
+  /** Whether a VM can have a snapshot above another. */
+  readonly nestsSnapshots: boolean;
+}
+
 /** What every driver must do, whatever its hypervisor: the contract of src/hosts/host.ts. */
-export function describeHost(driver: string, lab: () => HostLab): void {
+export function describeHost(driver: string, traits: HostTraits, lab: () => HostLab): void {
   const using = async (work: (host: Host, instanceUuid: string) => Promise<void>): Promise<void> => {
     const host = await lab().open();
     try {
@@ -78,20 +82,21 @@ export function describeHost(driver: string, lab: () => HostLab): void {
         expect(await lab().snapshotsSeen()).toBe(0);
       }));
 
-    it('removes a snapshot without its children', ({ skip }) => {
-      skip(!lab().nestsSnapshots, 'this kind of host takes one at a time');
-      return using(async (host, instanceUuid) => {
-        const take = (name: string) =>
-          host.takeSnapshot(instanceUuid, { name, description: name, runId: 'run', quiesce: false }, NEVER);
-        const parent = await take('parent');
-        const child = await take('child');
-        await host.commitSnapshot(instanceUuid, parent.snapshot.id);
-        expect((await host.listSnapshots(instanceUuid)).map(({ name }) => name)).toEqual(['child']);
-        await host.commitSnapshot(instanceUuid, child.snapshot.id);
-        // Removing what is gone is no error.
-        await host.commitSnapshot(instanceUuid, child.snapshot.id);
-      });
-    });
+    // One at a time is taken by the others: nothing of theirs is missing, so that nothing is skipped.
+    if (traits.nestsSnapshots) {
+      it('removes a snapshot without its children', () =>
+        using(async (host, instanceUuid) => {
+          const take = (name: string) =>
+            host.takeSnapshot(instanceUuid, { name, description: name, runId: 'run', quiesce: false }, NEVER);
+          const parent = await take('parent');
+          const child = await take('child');
+          await host.commitSnapshot(instanceUuid, parent.snapshot.id);
+          expect((await host.listSnapshots(instanceUuid)).map(({ name }) => name)).toEqual(['child']);
+          await host.commitSnapshot(instanceUuid, child.snapshot.id);
+          // Removing what is gone is no error.
+          await host.commitSnapshot(instanceUuid, child.snapshot.id);
+        }));
+    }
 
     it('tells the time by its own clock, and leaves no login session behind', async () => {
       const before = await lab().sessionsSeen();

@@ -33,10 +33,9 @@ async function sessions(): Promise<number> {
   return found;
 }
 
-describeHost('libvirt', () => ({
+describeHost('libvirt', { nestsSnapshots: false }, () => ({
   open,
   vmName: 'web',
-  nestsSnapshots: false,
   snapshotsSeen: async () => {
     const job = await libvirt.virsh('domjobinfo', guest.name);
     return /Job type:\s+None/.test(job) ? 0 : 1;

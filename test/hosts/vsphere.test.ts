@@ -32,10 +32,9 @@ async function sessions(): Promise<number> {
   return all.filter(({ userAgent }) => userAgent === 'everthaw').length;
 }
 
-describeHost('vSphere', () => ({
+describeHost('vSphere', { nestsSnapshots: true }, () => ({
   open,
   vmName: 'web',
-  nestsSnapshots: true,
   snapshotsSeen: async () => (await vcenter.vm('web')).snapshots?.length ?? 0,
   sessionsSeen: sessions,
 }));
