@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatOwner, parseOwner, type OwnerRecord } from '../domain/owner.js';
@@ -25,10 +26,10 @@ export class HoldingRecords {
   async write(kind: HoldingKind, record: HoldingRecord): Promise<void> {
     const file = this.#file(kind, record.owner);
     await mkdir(join(this.#directory, kind), { recursive: true, mode: 0o700 });
-    await writeFile(`${file}.new`, JSON.stringify({ ...record, owner: formatOwner(record.owner) }), {
-      mode: 0o600,
-    });
-    await rename(`${file}.new`, file);
+    // Two steps of a run may note the same at once.
+    const aside = `${file}.${randomUUID()}`;
+    await writeFile(aside, JSON.stringify({ ...record, owner: formatOwner(record.owner) }), { mode: 0o600 });
+    await rename(aside, file);
   }
 
   async read(kind: HoldingKind, run: RunRef): Promise<HoldingRecord | undefined> {

@@ -10,12 +10,19 @@ import type {
   SnapshotResult,
   Step,
 } from '../domain/runs.js';
-import { formatTransport } from '../domain/transport.js';
+import { formatTransport, type Transport } from '../domain/transport.js';
 import type { DiskDescription } from '../domain/vm.js';
 import type { Debts } from './debts.js';
 import { heldRun, type HeldRun } from './heldRun.js';
 import type { RunReport } from './runReport.js';
 import { movingOnProxy, onHost, onProxy } from './steps.js';
+import { together } from './together.js';
+
+/** Disks of a run that are moved at the same time. A run holds one lease and one NBD server at most: their notes are named after it. */
+const DISKS_AT_ONCE = { lease: 1, datastore: 1, export: 2 } as const satisfies Record<
+  Transport['via'],
+  number
+>;
 
 /**
  * One VM's image-level backup (F1): preflight, freeze scripts, snapshot, transfer of every disk, catalog and manifest,
@@ -35,15 +42,15 @@ async function backup(request: BackupRequest, { run, debts, report }: HeldRun): 
   const preflight = await onProxy(proxy).preflight({ ...step, request });
 
   report.enter('snapshot');
-  const { snapshot, warnings: guestWarnings } = await takeSnapshot(request, step, preflight, debts, report);
+  const { snapshot, letGuestGo } = await takeSnapshot(request, step, preflight, debts, report);
   const snapshotAt = Date.now();
   report.note(`snapshot ${snapshot.id}, ${snapshot.consistency}-consistent`);
 
   debts.owe({ kind: 'partialDirectory', run, vm, proxy, directory: partialName(directory, run.runId) });
   const reader = HOLDING_OF_TRANSPORT[transport.via];
   if (reader !== undefined) debts.owe({ kind: reader, run, vm, proxy });
-  const { disks, warnings } = await withinAge(request, () =>
-    moveDisks(request, step, snapshot, preflight.disks, report),
+  const [guestWarnings, { disks, warnings }] = await withinAge(request, () =>
+    together([letGuestGo, () => moveDisks(request, step, snapshot, preflight.disks, report)]),
   );
 
   report.enter('removing the snapshot');
@@ -71,7 +78,7 @@ async function backup(request: BackupRequest, { run, debts, report }: HeldRun): 
 
 /**
  * Scripts, freeze and snapshot (F1, 2 to 6). Where the guest is ours to let go, that is owed from before it is asked for anything,
- * and done as soon as the snapshot stands.
+ * and to be done as soon as the snapshot stands: `letGuestGo` says what went wrong with it.
  */
 async function takeSnapshot(
   { vm, quiesce }: BackupRequest,
@@ -79,7 +86,7 @@ async function takeSnapshot(
   { toolsRunning, guestIsOurs }: PreflightResult,
   debts: Debts,
   report: RunReport,
-): Promise<{ snapshot: SnapshotResult; warnings: readonly string[] }> {
+): Promise<{ snapshot: SnapshotResult; letGuestGo: () => Promise<readonly string[]> }> {
   const { run } = step;
   const steps = onHost(vm.hostUuid);
   const freezing = { ...step, quiesce, toolsRunning };
@@ -91,16 +98,21 @@ async function takeSnapshot(
   if (owesGuest) debts.owe({ kind: 'freeze', run, vm });
   const { applicationReady } = scripts;
   const snapshot = await steps.snapshot({ ...freezing, applicationReady });
-  if (!owesGuest) return { snapshot, warnings: [] };
+  if (!owesGuest) return { snapshot, letGuestGo: () => Promise.resolve([]) };
+  return { snapshot, letGuestGo: () => letGuestGo(step, debts, report) };
+}
+
+/** The guest is thawed, and its application goes on. */
+async function letGuestGo(step: Step, debts: Debts, report: RunReport): Promise<readonly string[]> {
   const isThawed = await debts.letGoOfGuest('freeze');
-  const { note, warnings } = await steps.thawScript(step);
+  const { note, warnings } = await onHost(step.vm.hostUuid).thawScript(step);
   report.note(`post-thaw script: ${note}`);
   const isResumed = await debts.letGoOfGuest('pausedApplication');
-  const unanswered =
-    isThawed && isResumed
-      ? []
-      : ['the guest does not answer: that it was let go is tried on, and the run does not end before it is'];
-  return { snapshot, warnings: [...warnings, ...unanswered] };
+  if (isThawed && isResumed) return warnings;
+  return [
+    ...warnings,
+    'the guest does not answer: that it was let go is tried on, and the run does not end before it is',
+  ];
 }
 
 async function moveDisks(
@@ -111,8 +123,7 @@ async function moveDisks(
   report: RunReport,
 ): Promise<{ disks: readonly DiskResult[]; warnings: readonly string[] }> {
   const { proxy, transport, directory } = request;
-  const disks: DiskResult[] = [];
-  for (const disk of wanted) {
+  const moveDisk = async (disk: DiskDescription): Promise<DiskResult> => {
     report.enter(`transfer of disk ${disk.label}`);
     const result = await movingOnProxy(proxy, `disk ${disk.label}`).transfer({
       ...step,
@@ -125,8 +136,12 @@ async function moveDisks(
     report.note(
       `disk ${disk.label}: ${formatBytes(result.bytes)} in ${formatDuration(result.durationMs)} by ${formatTransport(transport)}`,
     );
-    disks.push(result);
-  }
+    return result;
+  };
+  const disks = await together(
+    wanted.map((disk) => () => moveDisk(disk)),
+    DISKS_AT_ONCE[transport.via],
+  );
   report.enter('catalog');
   const { warnings } = await movingOnProxy(proxy, 'catalog and manifest').writeCatalog({
     ...step,
