@@ -33,6 +33,7 @@ export interface GuestSizes {
 
 export const SMALL: GuestSizes = { firstMiB: 256, dataMiB: 32, secondMiB: 64 };
 export const LARGE: GuestSizes = { firstMiB: 4096, dataMiB: 800, secondMiB: 64 };
+export const HUGE: GuestSizes = { firstMiB: 8192, dataMiB: 3072, secondMiB: 64 };
 
 /** A guest that was booted once: its disks as they were at that moment, and its memory. */
 export interface SavedGuest {
