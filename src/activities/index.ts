@@ -8,6 +8,7 @@ import { createFreezeScript, createThawScript } from './freezeScripts.js';
 import { createSnapshot } from './snapshot.js';
 import { createTransfer } from './transfer.js';
 import { createVerifyBackup } from './verifyBackup.js';
+import { createWaitForRoom } from './waitForRoom.js';
 import { createWriteCatalog } from './writeCatalog.js';
 
 /** All activities, by the names that the Temporal UI shows. */
@@ -18,6 +19,7 @@ export function createActivities(dependencies: Dependencies) {
     snapshot: visiting(dependencies, createSnapshot(dependencies)),
     thawScript: visiting(dependencies, createThawScript(dependencies)),
     transfer: createTransfer(dependencies),
+    waitForRoom: createWaitForRoom(dependencies),
     writeCatalog: createWriteCatalog(dependencies),
     commitSnapshot: visiting(dependencies, createCommitSnapshot(dependencies)),
     vcbCleanup: visiting(dependencies, createVcbCleanup(dependencies)),

@@ -1,24 +1,27 @@
 import { activityInfo, ApplicationFailure, CancelledFailure, cancellationSignal } from '@temporalio/activity';
 import type { ActivityExecuteInput, ActivityInboundCallsInterceptor, Next } from '@temporalio/worker';
 import { EverthawError, messageOf } from '../domain/errors.js';
-import type { CleanupStep, Step } from '../domain/runs.js';
+import type { CleanupStep, FailureDetails, Step } from '../domain/runs.js';
 import { withPulse, type PulseKeeper } from './pulse.js';
 
 const BEAT_MS = 1000;
+/** How often a host that does not answer is tried. */
+const OUTAGE_LOOK_MS = 3000;
 
 /**
  * Stands around every activity: beats its heart, and is the only place where an error becomes Temporal's.
  *
  * Retries, one way: the activity's policy retries at once and for ever, so that a lost worker costs seconds and uses up
  * nothing. A failure of the operation itself is counted in the heartbeat's details; past MAX_RETRIES (F3) it ends the activity,
- * before that it waits BACKOFF_TIME. A clean-up step goes on until absence was observed.
+ * before that it waits BACKOFF_TIME. A host's outage counts for nothing where it is waited out. A clean-up step goes on until absence
+ * was observed.
  */
 export class StepInterceptor implements ActivityInboundCallsInterceptor {
   async execute(
     input: ActivityExecuteInput,
     next: Next<ActivityInboundCallsInterceptor, 'execute'>,
   ): Promise<unknown> {
-    const { retries } = input.args[0] as Step | CleanupStep;
+    const step = input.args[0] as Step | CleanupStep;
     return withPulse(async (pulse) => {
       pulse.beat();
       const timer = setInterval(() => {
@@ -29,7 +32,7 @@ export class StepInterceptor implements ActivityInboundCallsInterceptor {
       } catch (error) {
         // The reason of an abort tells a cancellation from a lost heartbeat: both end the attempt, only one is the user's.
         if (cancellationSignal().aborted) throw cancelled();
-        throw failureOf(error, retries, pulse);
+        throw failureOf(error, step, pulse);
       } finally {
         clearInterval(timer);
       }
@@ -37,18 +40,16 @@ export class StepInterceptor implements ActivityInboundCallsInterceptor {
   }
 }
 
-function failureOf(
-  error: unknown,
-  retries: Step['retries'] | CleanupStep['retries'],
-  pulse: PulseKeeper,
-): ApplicationFailure {
+function failureOf(error: unknown, step: Step | CleanupStep, pulse: PulseKeeper): ApplicationFailure {
   const ours = error instanceof EverthawError ? error : unexpected(error);
-  const common = {
-    message: ours.message,
-    type: ours.code,
-    details: [{ what: ours.what, why: ours.why, hint: ours.hint }],
-  };
+  const { what, why, hint, code, message } = ours;
+  const { checkpoint } = pulse.now;
+  const details: FailureDetails = { what, why, hint, ...(checkpoint === undefined ? {} : { checkpoint }) };
+  const common = { message, type: code, details: [details] };
+  const { retries } = step;
   if (retries === 'until gone') return ApplicationFailure.create({ ...common, nonRetryable: false });
+  if (code === 'HostUnreachable' && 'outage' in step)
+    return ApplicationFailure.create({ ...common, nonRetryable: false, nextRetryDelay: OUTAGE_LOOK_MS });
   if (ours.retry === 'final' || pulse.fail() > retries.maximumRetries) {
     return ApplicationFailure.create({ ...common, nonRetryable: true });
   }

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { activityInfo, heartbeat } from '@temporalio/activity';
-import type { Checkpoint, Progress, Pulse } from '../domain/runs.js';
+import type { Checkpoint, Held, Progress, Pulse } from '../domain/runs.js';
 
 /** An activity's heartbeat: what it tells, kept so that every beat tells all of it. */
 export class PulseKeeper {
@@ -24,6 +24,10 @@ export class PulseKeeper {
 
   checkpoint(checkpoint: Checkpoint): void {
     this.#pulse = { ...this.#pulse, checkpoint };
+  }
+
+  hold(held: Held): void {
+    this.#pulse = { ...this.#pulse, held };
   }
 
   /** Counts a failure of the operation; told at once, for the next attempt reads it. */

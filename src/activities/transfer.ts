@@ -1,11 +1,12 @@
-import { assertNever } from '../domain/errors.js';
+import { assertNever, EverthawError, isErrorWithCode } from '../domain/errors.js';
 import { partialName } from '../domain/names.js';
 import { formatOwner } from '../domain/owner.js';
-import type { BackupRequest, DiskResult, Step } from '../domain/runs.js';
+import type { BackupRequest, Checkpoint, DiskResult, Step } from '../domain/runs.js';
 import type { Transport } from '../domain/transport.js';
 import type { DiskDescription } from '../domain/vm.js';
 import { makePartial } from '../destinations/directory.js';
-import { ownerOf, type Dependencies } from './dependencies.js';
+import type { Host } from '../hosts/host.js';
+import { hostOf, ownerOf, type Dependencies } from './dependencies.js';
 import { transferDatastore } from './transferDatastore.js';
 import { transferExport } from './transferExport.js';
 import { transferLease } from './transferLease.js';
@@ -15,6 +16,8 @@ export interface TransferInput extends Step, Pick<BackupRequest, 'diskFormat'> {
   readonly disk: DiskDescription;
   readonly transport: Transport;
   readonly directory: string;
+  /** As far as an earlier step of this disk came. */
+  readonly resumeFrom?: Checkpoint;
 }
 
 /** Moves one disk of the snapshot into the partial directory. */
@@ -24,15 +27,34 @@ export function createTransfer(dependencies: Dependencies) {
     const owner = await ownerOf(dependencies, input);
     await dependencies.records.write('partialDirectory', { owner, vmName: input.vm.name, id: partial });
     await makePartial(partial, formatOwner(owner));
-    switch (input.transport.via) {
-      case 'lease':
-        return transferLease(dependencies, input, partial);
-      case 'datastore':
-        return transferDatastore(dependencies, input, partial);
-      case 'export':
-        return transferExport(dependencies, input, partial);
-      default:
-        return assertNever(input.transport.via);
+    try {
+      return await move(dependencies, input, partial);
+    } catch (error) {
+      throw await outageOr(error, await hostOf(dependencies, input));
     }
   };
+}
+
+function move(dependencies: Dependencies, input: TransferInput, partial: string): Promise<DiskResult> {
+  switch (input.transport.via) {
+    case 'lease':
+      return transferLease(dependencies, input, partial);
+    case 'datastore':
+      return transferDatastore(dependencies, input, partial);
+    case 'export':
+      return transferExport(dependencies, input, partial);
+    default:
+      return assertNever(input.transport.via);
+  }
+}
+
+/** A reader knows only that its bytes ended: the host says whether it is there at all. */
+async function outageOr(error: unknown, host: Host): Promise<unknown> {
+  if (!(error instanceof EverthawError) || error.retry === 'final') return error;
+  try {
+    await host.now();
+    return error;
+  } catch (silence) {
+    return isErrorWithCode(silence, 'HostUnreachable') ? silence : error;
+  }
 }

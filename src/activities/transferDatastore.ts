@@ -26,7 +26,7 @@ export async function transferDatastore(
   const host = await hostOf(dependencies, input);
   const flat = flatFileName(disk.label);
   const file = join(partial, flat);
-  const checkpoint = pulse().now.checkpoint;
+  const checkpoint = pulse().now.checkpoint ?? input.resumeFrom;
   const offsetBytes = checkpoint?.file === flat ? checkpoint.durableBytes : 0;
   const directory = dependencies.records.directoryOf('nbdServer', run);
   await stopNbdServer(directory);

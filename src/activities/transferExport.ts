@@ -41,7 +41,7 @@ export async function transferExport(
       () => host.watchVm(vm.instanceUuid, input.snapshotId),
       (signal) =>
         format === 'qcow2'
-          ? writeQcow2(source, file, disk, signal)
+          ? writeQcow2(source, file, input, signal)
           : convert(source, { file, format }, disk, signal),
       WATCH_MS,
     );
@@ -66,10 +66,11 @@ export async function transferExport(
 }
 
 /** In one pass from front to back, hashed on the way; what is zeros is neither read nor kept. */
-async function writeQcow2(source: NamedExport, file: string, disk: DiskDescription, signal: AbortSignal) {
+async function writeQcow2(source: NamedExport, file: string, input: TransferInput, signal: AbortSignal) {
+  const { disk } = input;
   const { capacityBytes } = disk;
   const map = `${file}.map`;
-  const { checkpoint } = pulse().now;
+  const checkpoint = pulse().now.checkpoint ?? input.resumeFrom;
   const kept = checkpoint?.file === basename(file) ? await keptExportMap(map) : undefined;
   const offsetBytes = kept === undefined ? 0 : (checkpoint?.durableBytes ?? 0);
   const extents = kept ?? (await readExportMap(source, signal));

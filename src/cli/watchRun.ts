@@ -40,6 +40,8 @@ interface Step {
   readonly id: string;
   readonly type: string;
   readonly progress: Progress | undefined;
+  /** What it waits for. */
+  readonly held: string | undefined;
   /** Why the last attempt failed, while it is tried again. */
   readonly trouble: string | undefined;
 }
@@ -56,6 +58,7 @@ async function look(handle: WorkflowHandle, view: Bars | Lines, signal: AbortSig
           id: activity.activityId ?? '',
           type: activity.activityType?.name ?? '',
           progress: pulse?.progress,
+          held: pulse?.held?.why,
           trouble: activity.lastFailure?.message ?? undefined,
         };
       }),
@@ -81,9 +84,13 @@ class Bars {
   show(steps: readonly Step[]): void {
     const living = new Set(steps.map(({ id }) => id));
     for (const id of this.#shown.keys()) if (!living.has(id)) this.#fill(id);
-    for (const { id, progress } of steps)
+    for (const { id, progress, held } of steps) {
       if (progress !== undefined && progress.totalBytes > 0) this.#update(id, progress);
+      if (held !== undefined && this.#held !== held) this.#bars.log(`${(this.#held = held)}\n`);
+    }
   }
+
+  #held: string | undefined;
 
   /** A step that is no longer there was done, unless the run failed. */
   end(isDone: boolean): void {
@@ -120,8 +127,9 @@ class Lines {
   }
 
   show(steps: readonly Step[]): void {
-    for (const { id, type, progress, trouble } of steps) {
+    for (const { id, type, progress, held, trouble } of steps) {
       this.#once(id, { step: type }, `${type} …`);
+      if (held !== undefined) this.#once(`${id} ${held}`, { step: type, held }, held);
       if (trouble !== undefined)
         this.#once(`${id} ${trouble}`, { step: type, trouble }, `${type}: ${trouble}`);
       if (progress === undefined || progress.totalBytes === 0) continue;

@@ -26,6 +26,7 @@ export const ERROR_CODES = [
   'ResourceBusy',
   'RestorePlaceMissing',
   'RestoreTargetExists',
+  'RunNotFound',
   'SnapshotForeign',
   'SnapshotLost',
   'SnapshotTooOld',

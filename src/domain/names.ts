@@ -24,6 +24,10 @@ export function vmWorkflowId(hostUuid: string, vmInstanceUuid: string): string {
 /** Search attributes of runs (all of type Keyword). */
 export const SEARCH_ATTRIBUTES = { vm: 'EverthawVm', kind: 'EverthawKind', state: 'EverthawState' } as const;
 
+/** Signals to a living run: to stop at a good moment (a {@link StopAfter}), and to try on where it is held. */
+export const STOP_SIGNAL = 'stopAfter';
+export const RESUME_SIGNAL = 'resume';
+
 /** Name of the query that answers a run's current phase. */
 export const PHASE_QUERY = 'phase';
 

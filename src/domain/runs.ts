@@ -27,12 +27,18 @@ export interface BackupRequest {
   readonly retries: RetrySettings;
 }
 
+/** A cancellation that waits for a good moment (F10): the end of the disks that are being moved, or of this VM's whole run. */
+export const STOPS_AFTER = ['disk', 'vm'] as const;
+export type StopAfter = (typeof STOPS_AFTER)[number];
+
 /** What every activity of a run is told. */
 export interface Step {
   readonly run: RunRef;
   readonly vm: VmRef;
   readonly proxy: string;
   readonly retries: RetrySettings;
+  /** A host that cannot be reached is waited for, without a limit of the step's own; else it is a failure like any other. */
+  readonly outage?: 'waited out';
 }
 
 /** A clean-up step is retried until absence is observed, whatever the settings say (F1). */
@@ -180,6 +186,24 @@ export interface RestoreResult {
 export interface Pulse {
   readonly operationFailures: number;
   readonly progress?: Progress;
+  readonly checkpoint?: Checkpoint;
+  readonly held?: Held;
+}
+
+/** A run that waits for an operator. */
+export interface Held {
+  /** What for, and what to do. */
+  readonly why: string;
+  /** Room that there was when it began to wait. */
+  readonly freeBytes: number;
+}
+
+/** What a failure of a step carries beside its message. */
+export interface FailureDetails {
+  readonly what: string;
+  readonly why: string;
+  readonly hint: string;
+  /** As far as the step came. */
   readonly checkpoint?: Checkpoint;
 }
 

@@ -13,7 +13,8 @@ import type {
 import { formatTransport, type Transport } from '../domain/transport.js';
 import type { DiskDescription } from '../domain/vm.js';
 import type { Debts } from './debts.js';
-import { heldRun, type HeldRun } from './heldRun.js';
+import { heldRun, StoppedByOperator, type HeldRun } from './heldRun.js';
+import { holdingWhileFull } from './hold.js';
 import type { RunReport } from './runReport.js';
 import { movingOnProxy, onHost, onProxy } from './steps.js';
 import { together } from './together.js';
@@ -32,7 +33,8 @@ export function backupVm(request: BackupRequest): Promise<BackupResult> {
   return heldRun(`Backup of "${request.vm.name}"`, request, (held) => backup(request, held));
 }
 
-async function backup(request: BackupRequest, { run, debts, report }: HeldRun): Promise<BackupResult> {
+async function backup(request: BackupRequest, held: HeldRun): Promise<BackupResult> {
+  const { run, debts, report } = held;
   const { vm, proxy, transport, directory, retries } = request;
   const step: Step = { run, vm, proxy, retries };
   const startedAt = Date.now();
@@ -50,7 +52,7 @@ async function backup(request: BackupRequest, { run, debts, report }: HeldRun): 
   const reader = HOLDING_OF_TRANSPORT[transport.via];
   if (reader !== undefined) debts.owe({ kind: reader, run, vm, proxy });
   const [guestWarnings, { disks, warnings }] = await withinAge(request, () =>
-    together([letGuestGo, () => moveDisks(request, step, snapshot, preflight.disks, report)]),
+    together([letGuestGo, () => moveDisks(request, held, snapshot, preflight.disks)]),
   );
 
   report.enter('removing the snapshot');
@@ -117,39 +119,49 @@ async function letGuestGo(step: Step, debts: Debts, report: RunReport): Promise<
 
 async function moveDisks(
   request: BackupRequest,
-  step: Step,
+  held: HeldRun,
   snapshot: SnapshotResult,
   wanted: readonly DiskDescription[],
-  report: RunReport,
 ): Promise<{ disks: readonly DiskResult[]; warnings: readonly string[] }> {
-  const { proxy, transport, directory } = request;
-  const moveDisk = async (disk: DiskDescription): Promise<DiskResult> => {
+  const { vm, proxy, retries, transport, directory } = request;
+  const { run, report, operator } = held;
+  // The snapshot stands: from here on an outage costs time, which its age limits.
+  const step: Step = { run, vm, proxy, retries, outage: 'waited out' };
+  const moveDisk = async (disk: DiskDescription): Promise<DiskResult | undefined> => {
+    if (operator.stopsAfterDisk) return undefined;
     report.enter(`transfer of disk ${disk.label}`);
-    const result = await movingOnProxy(proxy, `disk ${disk.label}`).transfer({
-      ...step,
-      snapshotId: snapshot.id,
-      disk,
-      transport,
-      directory,
-      ...(request.diskFormat === undefined ? {} : { diskFormat: request.diskFormat }),
-    });
+    const result = await holdingWhileFull(held, request, step, snapshot, (resumeFrom) =>
+      movingOnProxy(proxy, `disk ${disk.label}`).transfer({
+        ...step,
+        snapshotId: snapshot.id,
+        disk,
+        transport,
+        directory,
+        ...(request.diskFormat === undefined ? {} : { diskFormat: request.diskFormat }),
+        ...(resumeFrom === undefined ? {} : { resumeFrom }),
+      }),
+    );
     report.note(
       `disk ${disk.label}: ${formatBytes(result.bytes)} in ${formatDuration(result.durationMs)} by ${formatTransport(transport)}`,
     );
     return result;
   };
-  const disks = await together(
+  const moved = await together(
     wanted.map((disk) => () => moveDisk(disk)),
     DISKS_AT_ONCE[transport.via],
   );
+  const disks = moved.filter((disk) => disk !== undefined);
+  if (disks.length < wanted.length) throw new StoppedByOperator('no further disk was wanted');
   report.enter('catalog');
-  const { warnings } = await movingOnProxy(proxy, 'catalog and manifest').writeCatalog({
-    ...step,
-    directory,
-    snapshot,
-    disks,
-    transport,
-  });
+  const { warnings } = await holdingWhileFull(held, request, step, snapshot, () =>
+    movingOnProxy(proxy, 'catalog and manifest').writeCatalog({
+      ...step,
+      directory,
+      snapshot,
+      disks,
+      transport,
+    }),
+  );
   return { disks, warnings };
 }
 

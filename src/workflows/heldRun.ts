@@ -3,6 +3,7 @@ import type { RunRef } from '../domain/holding.js';
 import type { BackupRequest } from '../domain/runs.js';
 import { proxyQueue } from '../domain/names.js';
 import { Debts } from './debts.js';
+import { Operator } from './operator.js';
 import { RunReport } from './runReport.js';
 import { cleaningOn } from './steps.js';
 
@@ -11,7 +12,11 @@ export interface HeldRun {
   readonly run: RunRef;
   readonly debts: Debts;
   readonly report: RunReport;
+  readonly operator: Operator;
 }
+
+/** Thrown by a run's own part where it stops because an operator asked for it. Not a cancellation, which a scope would take for its own. */
+export class StoppedByOperator extends Error {}
 
 type RunRequest = Pick<BackupRequest, 'vm' | 'proxy' | 'loan'>;
 
@@ -27,8 +32,10 @@ export async function heldRun<T>(
   const { workflowId, firstExecutionRunId } = workflowInfo();
   const report = new RunReport(title);
   const debts = new Debts(request.proxy);
+  const operator = new Operator();
   try {
-    const result = await part({ run: { workflowId, runId: firstExecutionRunId }, debts, report });
+    const run = { workflowId, runId: firstExecutionRunId };
+    const result = await part({ run, debts, report, operator });
     await end(debts, request);
     report.end('succeeded');
     return result;
@@ -36,7 +43,7 @@ export async function heldRun<T>(
     report.enter('letting go');
     await end(debts, request);
     // A step whose worker was dead when the user cancelled ends by its time-out: the run was cancelled all the same.
-    if (CancellationScope.current().consideredCancelled) {
+    if (CancellationScope.current().consideredCancelled || error instanceof StoppedByOperator) {
       report.end('cancelled');
       throw new CancelledFailure(`${title} was cancelled, and everything that it held is let go`);
     }

@@ -2,7 +2,7 @@ import { formatBytes } from '../domain/format.js';
 import { restoredDirectoryName } from '../domain/names.js';
 import type { MadeVm, RestorePlan, RestoreRequest, RestoreResult, Step } from '../domain/runs.js';
 import type { Debts } from './debts.js';
-import { heldRun, type HeldRun } from './heldRun.js';
+import { heldRun, StoppedByOperator, type HeldRun } from './heldRun.js';
 import { movingOnHost, movingOnProxy, onProxy } from './steps.js';
 
 /**
@@ -13,7 +13,10 @@ export function restoreVm(request: RestoreRequest): Promise<RestoreResult> {
   return heldRun(`Restore of "${request.vm.name}"`, request, (held) => restore(request, held));
 }
 
-async function restore(request: RestoreRequest, { run, debts, report }: HeldRun): Promise<RestoreResult> {
+async function restore(
+  request: RestoreRequest,
+  { run, debts, report, operator }: HeldRun,
+): Promise<RestoreResult> {
   const { vm, proxy, retries, directory } = request;
   const step: Step = { run, vm, proxy, retries };
   const startedAt = Date.now();
@@ -28,6 +31,8 @@ async function restore(request: RestoreRequest, { run, debts, report }: HeldRun)
   report.enter('upload');
   const { made, uploadDirectory } = await makeVm(request, step, plan, debts);
   report.note(`${formatBytes(made.bytes)} uploaded, VM ${made.moref} made`);
+  // All disks are one step here.
+  if (operator.stopsAfterDisk) throw new StoppedByOperator('the disks were to be the last');
   report.enter('putting it in its place');
   const finished = await onProxy(proxy).finishRestore({
     ...step,

@@ -28,6 +28,17 @@ export class RunReport {
     this.#show();
   }
 
+  /** The run waits for an operator: visible as its state, too. */
+  hold(why: string): void {
+    this.enter(why);
+    upsertSearchAttributes([{ key: STATE, value: 'held' }]);
+  }
+
+  goOn(): void {
+    this.enter('going on');
+    upsertSearchAttributes([{ key: STATE, value: 'running' }]);
+  }
+
   end(state: 'succeeded' | 'failed' | 'cancelled'): void {
     this.enter(state);
     upsertSearchAttributes([{ key: STATE, value: state }]);

@@ -5,8 +5,6 @@ import { makeDisk, sha256, type LabDisk } from '../lab/disks.js';
 import { eventually, Lab } from '../lab/lab.js';
 import { leftovers } from '../lab/leftovers.js';
 import { fingerprint, refusal } from '../lab/refusal.js';
-import { run } from '../lab/run.js';
-import { runOnTmpfs } from '../lab/tmpfs.js';
 import { labTemporal } from '../lab/temporal.js';
 
 let lab: Lab;
@@ -122,24 +120,6 @@ describe('a server that is gone in mid-transfer', () => {
 });
 
 describe('a destination', () => {
-  runOnTmpfs(
-    'that gets full in mid-transfer fails the backup',
-    '300m',
-    () => lab,
-    async (mount) => {
-      const { ran } = await lab.holdDownload('/nfc', mount, () =>
-        lab.backup('db', '--to', join(mount, 'db')),
-      );
-      // Somebody else takes what is left.
-      await run('fallocate', ['-l', '1G', join(mount, 'other')], { mayFail: true });
-      await run('dd', ['if=/dev/zero', `of=${join(mount, 'other')}`, 'bs=1M'], { mayFail: true });
-      await lab.vcenter.control('DELETE', '/traffic');
-      expect(refusal(await ran)).toMatch(
-        /write \S+scsi0-0\.vmdk: the destination is full\. Hint: free room there, or name another destination/,
-      );
-    },
-  );
-
   it('that somebody put something into meanwhile is not overwritten', async () => {
     const directory = lab.directoryOf('db');
     const { ran } = await lab.holdDownload('/nfc', lab.everthaw.backups, () => lab.backup('db'));

@@ -1,0 +1,42 @@
+import { dirname } from 'node:path';
+import { cancellationSignal } from '@temporalio/activity';
+import { formatBytes } from '../domain/format.js';
+import type { Step } from '../domain/runs.js';
+import { freeBytes } from '../destinations/directory.js';
+import { until } from '../disks/until.js';
+import { hostOf, type Dependencies } from './dependencies.js';
+import { keptAlive } from './keptAlive.js';
+import { pulse } from './pulse.js';
+
+/** So much more room than when it ran out is worth another try. */
+const WORTH_A_TRY_BYTES = 32 * 1024 * 1024;
+const WATCH_MS = 1000;
+
+export interface WaitForRoomInput extends Step {
+  readonly snapshotId: string;
+  readonly directory: string;
+}
+
+/**
+ * Holds a run whose destination is full, until somebody made room there. The VM is watched as in a transfer: what it writes
+ * meanwhile fills its own storage.
+ */
+export function createWaitForRoom(dependencies: Dependencies) {
+  return async function waitForRoom(input: WaitForRoomInput): Promise<void> {
+    const { vm, snapshotId } = input;
+    const destination = dirname(input.directory);
+    const keeper = pulse();
+    const { freeBytes: freeBefore } = keeper.now.held ?? { freeBytes: await freeBytes(destination) };
+    keeper.hold({
+      why: `held: "${destination}" is full (${formatBytes(freeBefore)} left). Make room there and it goes on; try at once with everthaw resume, give up with everthaw cancel`,
+      freeBytes: freeBefore,
+    });
+    const host = await hostOf(dependencies, input);
+    await keptAlive(
+      () => host.watchVm(vm.instanceUuid, snapshotId),
+      (signal) => until(async () => (await freeBytes(destination)) >= freeBefore + WORTH_A_TRY_BYTES, signal),
+      WATCH_MS,
+    );
+    cancellationSignal().throwIfAborted();
+  };
+}

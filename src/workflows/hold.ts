@@ -1,0 +1,58 @@
+import { ActivityFailure, ApplicationFailure, CancellationScope, isCancellation } from '@temporalio/workflow';
+import type { ErrorCode } from '../domain/errors.js';
+import type { BackupRequest, Checkpoint, FailureDetails, SnapshotResult, Step } from '../domain/runs.js';
+import type { HeldRun } from './heldRun.js';
+import { movingOnProxy } from './steps.js';
+
+const FULL = 'DestinationFull' satisfies ErrorCode;
+
+/**
+ * Does a step that writes to the destination. Where that is full the run is held, until there is room or an operator says to go on; then
+ * the step goes on behind its checkpoint. The snapshot's age runs on, and the VM is watched.
+ */
+export async function holdingWhileFull<T>(
+  { operator, report }: HeldRun,
+  { directory }: BackupRequest,
+  step: Step,
+  snapshot: SnapshotResult,
+  work: (resumeFrom: Checkpoint | undefined) => Promise<T>,
+): Promise<T> {
+  let resumeFrom: Checkpoint | undefined;
+  while (true) {
+    try {
+      return await work(resumeFrom);
+    } catch (error) {
+      const failure = error instanceof ActivityFailure ? error.cause : undefined;
+      if (!(failure instanceof ApplicationFailure) || failure.type !== FULL) throw error;
+      const [details] = (failure.details ?? []) as readonly FailureDetails[];
+      resumeFrom = details?.checkpoint ?? resumeFrom;
+      report.hold('held: the destination is full');
+      await firstOf(
+        () =>
+          movingOnProxy(step.proxy, directory).waitForRoom({ ...step, snapshotId: snapshot.id, directory }),
+        () => operator.saysResume(),
+      );
+      report.goOn();
+    }
+  }
+}
+
+/** The first that ends; the other is cancelled and waited for. */
+async function firstOf(one: () => Promise<void>, other: () => Promise<void>): Promise<void> {
+  await CancellationScope.cancellable(async () => {
+    const scope = CancellationScope.current();
+    const both = [one(), other()];
+    try {
+      await Promise.race(both);
+    } finally {
+      scope.cancel();
+      await Promise.all(
+        both.map((each) =>
+          each.catch((error: unknown) => {
+            if (!isCancellation(error)) throw error;
+          }),
+        ),
+      );
+    }
+  });
+}
