@@ -1,7 +1,7 @@
 import { cancellationSignal } from '@temporalio/activity';
 import { isErrorWithCode } from '../domain/errors.js';
 
-const KEEP_ALIVE_MS = 15_000;
+const KEEP_ALIVE_MS = 5000;
 /** How long a host may leave a question unanswered. */
 const PATIENCE_MS = 45_000;
 

@@ -31,7 +31,10 @@ export async function transferLease(
   // How long a compressed stream gets is not known beforehand: its share of the capacity is the best guess there is.
   const fraction = () => Math.min(0.99, (pulse().now.progress?.bytes ?? 0) / disk.capacityBytes);
   const copied = await keptAlive(
-    () => opened.keepAlive(fraction()),
+    async () => {
+      await opened.keepAlive(fraction());
+      await host.watchVm(vm.instanceUuid, input.snapshotId);
+    },
     (signal) => copyTold({ source: opened.source, file, offsetBytes: 0, sparse: false }, disk, signal),
   );
   await checkStreamOptimized(file, disk.capacityBytes, `disk ${disk.label} of "${vm.name}"`);

@@ -14,6 +14,8 @@ import { Secret } from '../hosts/secret.js';
 import { libvirtSettings } from './libvirtFlags.js';
 import { wholeNumber } from './values.js';
 
+const MIB = 1024 * 1024;
+
 export interface HostFlags {
   readonly host?: string;
   readonly port?: string;
@@ -105,12 +107,16 @@ async function accessVsphere(settings: Settings, flags: HostFlags, address: stri
   const password = await readPassword(settings, flags);
   const thumbprint = flags.thumbprint ?? settings.host.thumbprint;
   const caFile = flags.caFile ?? settings.host.caFile;
+  const floorMib = settings.host.datastoreFloorMib;
   const entry = {
     kind: 'vsphere' as const,
     address,
     port: wholeNumber('--port', flags.port ?? settings.host.port),
     username,
     ...(thumbprint === undefined ? {} : { thumbprint }),
+    ...(floorMib === undefined
+      ? {}
+      : { datastoreFloorBytes: wholeNumber('EVERTHAW_DATASTORE_FLOOR_MIB', floorMib) * MIB }),
     // The worker reads it from another directory.
     ...(caFile === undefined ? {} : { caFile: resolve(caFile) }),
   };

@@ -31,6 +31,8 @@ export interface Settings {
     readonly password: string | undefined;
     readonly thumbprint: string | undefined;
     readonly caFile: string | undefined;
+    /** vSphere: below this much room on one of the VM's datastores a backup is not begun, and given up. */
+    readonly datastoreFloorMib: string | undefined;
   };
   /** How to work with a libvirt host, as it was given: src/hosts/libvirt/settings.ts says what is allowed. */
   readonly libvirt: {
@@ -74,6 +76,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
       password: env['EVERTHAW_PASSWORD'],
       thumbprint: env['EVERTHAW_THUMBPRINT'],
       caFile: env['EVERTHAW_CA_FILE'],
+      datastoreFloorMib: env['EVERTHAW_DATASTORE_FLOOR_MIB'],
     },
     libvirt: {
       pointInTime: env['EVERTHAW_POINT_IN_TIME'],

@@ -92,13 +92,14 @@ export async function openHost(
     return LibvirtHost.open(entry.address, entry.settings, stateDirectory);
   }
   const { VsphereHost } = await import('./vsphere/vsphereHost.js');
-  const { address, port, username, caFile, thumbprint } = entry;
+  const { address, port, username, caFile, thumbprint, datastoreFloorBytes } = entry;
   const trust = {
     ...(caFile === undefined ? {} : { caFile }),
     ...(thumbprint === undefined ? {} : { thumbprint }),
   };
   const certificates = join(stateDirectory, 'certificates');
-  return VsphereHost.open({ address, port, username, password, trust }, store ?? FORGETFUL, certificates);
+  const at = { address, port, username, password, trust };
+  return VsphereHost.open(at, store ?? FORGETFUL, certificates, datastoreFloorBytes);
 }
 
 const FORGETFUL: SessionStore = {

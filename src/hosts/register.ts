@@ -14,6 +14,8 @@ const ENTRY = z.discriminatedUnion('kind', [
     username: z.string(),
     caFile: z.string().optional(),
     thumbprint: z.string().optional(),
+    /** A datastore with less room ends a backup. */
+    datastoreFloorBytes: z.number().int().nonnegative().optional(),
   }),
   z.object({
     kind: z.literal('libvirt'),

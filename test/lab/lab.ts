@@ -102,6 +102,12 @@ export class Lab {
     return this.client.workflow.getHandle(await this.runOf(vm)).query<string>(PHASE_QUERY);
   }
 
+  /** Why the last attempts of a run's steps failed. */
+  async troubleOf(vm: string): Promise<string> {
+    const { raw } = await this.client.workflow.getHandle(await this.runOf(vm)).describe();
+    return (raw.pendingActivities ?? []).map(({ lastFailure }) => lastFailure?.message ?? '').join('\n');
+  }
+
   /** A CA that has signed nothing of this lab. */
   async anotherCa(): Promise<{ readonly pem: string }> {
     const pem = join(this.everthaw.directory, 'another-ca.pem');

@@ -179,6 +179,7 @@ export class LabVcenter {
   async heal(): Promise<void> {
     await this.control('DELETE', '/faults');
     await this.control('DELETE', '/traffic');
+    await this.control('POST', '/outage', { on: false });
   }
 
   /** The independent client. */

@@ -7,6 +7,8 @@ import { leftovers } from '../lab/leftovers.js';
 import { fingerprint, refusal } from '../lab/refusal.js';
 import { labTemporal } from '../lab/temporal.js';
 
+const MIB = 1024 * 1024;
+
 let lab: Lab;
 let system: LabDisk;
 let data: LabDisk;
@@ -98,7 +100,7 @@ describe('a torn connection to the datastore', () => {
 });
 
 describe('a server that is gone in mid-transfer', () => {
-  it('fails a backup by lease and one by datastore; what they hold is let go when it is back', async () => {
+  it('is waited for by a backup by lease and one by datastore, and both succeed', async () => {
     const to = [
       join(lab.everthaw.directory, 'to-lease'),
       join(lab.everthaw.directory, 'to-datastore'),
@@ -109,14 +111,56 @@ describe('a server that is gone in mid-transfer', () => {
       lab.backup('log', '--to', join(to[1], 'log'), '--transport', 'nbdssl:datastore'),
     );
     await lab.vcenter.control('POST', '/outage', { on: true });
-    for (const vm of ['db', 'log']) await eventually(async () => (await lab.phaseOf(vm)) === 'letting go');
-    expect(await leftovers(lab)).toEqual(
-      expect.arrayContaining(['snapshot "_VCB_BACKUP_" of VM "db"', 'snapshot "_VCB_BACKUP_" of VM "log"']),
-    );
+    for (const vm of ['db', 'log'])
+      await eventually(async () => (await lab.troubleOf(vm)).includes('can be reached on this port'));
     await lab.vcenter.control('POST', '/outage', { on: false });
-    expect(refusal(await byLease.ran)).toMatch(/transfer disk scsi0:0.*: .+\. Hint: /);
-    expect(refusal(await byDatastore.ran)).toMatch(/transfer disk scsi0:0 of "log": .+\. Hint: /);
+    await lab.vcenter.control('DELETE', '/traffic');
+    expect(await byLease.ran).toMatchObject({ code: 0, stderr: '' });
+    expect(await byDatastore.ran).toMatchObject({ code: 0, stderr: '' });
+    expect(await lab.diskIn(join(to[0], 'db'))).toBe(await sha256(system.raw));
+    expect(await lab.diskIn(join(to[1], 'log'))).toBe(await sha256(data.raw));
   });
+
+  it('for longer than the snapshot may stand ends the backup, which lets go when it is back', async () => {
+    const aged = lab.everthaw.withEnvironment({
+      ...lab.everthaw.environment,
+      EVERTHAW_MAXIMUM_SNAPSHOT_AGE_S: '6',
+    });
+    const { ran } = await lab.holdDownload('/folder', lab.everthaw.backups, () =>
+      aged.everthaw('backup', 'db', '--root', aged.backups, '--transport', 'nbdssl:datastore'),
+    );
+    await lab.vcenter.control('POST', '/outage', { on: true });
+    await eventually(async () => (await lab.phaseOf('db')) === 'letting go');
+    expect(await leftovers(lab)).toContain('snapshot "_VCB_BACKUP_" of VM "db"');
+    await lab.vcenter.control('POST', '/outage', { on: false });
+    expect(refusal(await ran)).toMatch(/the snapshot reached its maximum age/);
+  });
+});
+
+describe('a datastore that fills up', () => {
+  const room = (freeBytes: number): Promise<void> =>
+    lab.vcenter.control('POST', '/datastores/LocalDS_0/room', { freeBytes });
+
+  afterEach(() => room(1024 ** 4));
+
+  it('refuses the backup of a VM whose snapshot would grow on it', async () => {
+    await room(1000 * MIB);
+    expect(refusal(await lab.backup('db'))).toMatch(
+      /back up "db": datastore "LocalDS_0" has 1000 MiB left, below the floor of 1\.0 GiB.*EVERTHAW_DATASTORE_FLOOR_MIB/,
+    );
+  });
+
+  it.each(['nbdssl:lease', 'nbdssl:datastore'])(
+    'ends a backup by %s that is under way',
+    async (transport) => {
+      const path = transport === 'nbdssl:lease' ? '/nfc' : '/folder';
+      const { ran } = await lab.holdDownload(path, lab.everthaw.backups, () =>
+        lab.backup('db', '--transport', transport),
+      );
+      await room(10 * MIB);
+      expect(refusal(await ran)).toMatch(/datastore "LocalDS_0" has 10 MiB left/);
+    },
+  );
 });
 
 describe('a destination', () => {

@@ -27,6 +27,7 @@ import { abortLease, openExportLease } from './leases.js';
 import { listMarkedVms, unmarkVm } from './mark.js';
 import { vspherePlace } from './place.js';
 import { readAll, runTask } from './properties.js';
+import { checkRoom, USUAL_DATASTORE_FLOOR_BYTES } from './room.js';
 import { returnText } from './soapClient.js';
 import { VsphereSession, type SessionStore, type VsphereAddress } from './session.js';
 import {
@@ -46,15 +47,27 @@ export class VsphereHost implements Host {
   readonly #session: VsphereSession;
   /** PEM file for native tools: the user's CA, or the certificate that the thumbprint vouched for. */
   readonly #caFile: string | undefined;
+  readonly #datastoreFloorBytes: number;
 
-  private constructor(session: VsphereSession, identity: HostIdentity, caFile: string | undefined) {
+  private constructor(
+    session: VsphereSession,
+    identity: HostIdentity,
+    caFile: string | undefined,
+    datastoreFloorBytes: number,
+  ) {
     this.#session = session;
+    this.#datastoreFloorBytes = datastoreFloorBytes;
     this.identity = identity;
     this.#caFile = caFile;
   }
 
   /** Logs in, or goes on with the session in the store. `directory` is for the certificate's copy. */
-  static async open(at: VsphereAddress, store: SessionStore, directory: string): Promise<VsphereHost> {
+  static async open(
+    at: VsphereAddress,
+    store: SessionStore,
+    directory: string,
+    datastoreFloorBytes = USUAL_DATASTORE_FLOOR_BYTES,
+  ): Promise<VsphereHost> {
     const session = new VsphereSession(at, store);
     const { product } = await session.content();
     const instanceUuid = await hostUuid(session);
@@ -65,7 +78,8 @@ export class VsphereHost implements Host {
       await mkdir(directory, { recursive: true });
       await writeFile(caFile, pinned.pem);
     }
-    return new VsphereHost(session, { uuid: instanceUuid, product, address: at.address }, caFile);
+    const identity = { uuid: instanceUuid, product, address: at.address };
+    return new VsphereHost(session, identity, caFile, datastoreFloorBytes);
   }
 
   async now(): Promise<Date> {
@@ -129,13 +143,15 @@ export class VsphereHost implements Host {
     return via === 'datastore' ? datastoreRefusal(this.#session, vm.instanceUuid, disk) : undefined;
   }
 
-  checkVm(): Promise<readonly string[]> {
-    return Promise.resolve([]);
+  async checkVm({ name, instanceUuid }: VmDescription): Promise<readonly string[]> {
+    await checkRoom(this.#session, instanceUuid, this.#datastoreFloorBytes, `back up "${name}"`);
+    return [];
   }
 
-  /** A transfer lives in its session: asking the time is a sign of life to it. */
-  async watchVm(): Promise<void> {
-    await this.now();
+  /** A transfer lives in its session: to be asked something is a sign of life to it. */
+  watchVm(instanceUuid: string): Promise<void> {
+    const what = `go on with the backup of VM ${instanceUuid}`;
+    return checkRoom(this.#session, instanceUuid, this.#datastoreFloorBytes, what);
   }
 
   openDisk(

@@ -54,6 +54,7 @@ func (l *lab) serveControl(ln net.Listener) error {
 	handle("GET /tasks", l.getTasks)
 	handle("GET /files", l.getFiles)
 	handle("POST /outage", l.postOutage)
+	handle("POST /datastores/{name}/room", l.postRoom)
 	handle("DELETE /requests", func(*http.Request) (any, error) { l.requests.reset(); return nil, nil })
 	handle("GET /requests", func(*http.Request) (any, error) {
 		l.requests.mu.Lock()
@@ -331,6 +332,41 @@ func (l *lab) getFiles(r *http.Request) (any, error) {
 		return nil, errUnknown
 	}
 	return listFiles(ds.Summary.Url)
+}
+
+// postRoom says how much room a datastore has, from now on.
+func (l *lab) postRoom(r *http.Request) (any, error) {
+	v, err := read[struct {
+		FreeBytes int64 `json:"freeBytes"`
+	}](r)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range l.registry().All("Datastore") {
+		ds, ok := o.(*simulator.Datastore)
+		if !ok || ds.Name != r.PathValue("name") {
+			continue
+		}
+		l.mu.Lock()
+		l.room[ds.Self] = v.FreeBytes
+		l.mu.Unlock()
+		l.setRoom(ds.Self)
+		return nil, nil
+	}
+	return nil, errUnknown
+}
+
+// setRoom shows the room that a datastore was given, if it was.
+func (l *lab) setRoom(ref types.ManagedObjectReference) bool {
+	l.mu.Lock()
+	free, given := l.room[ref]
+	l.mu.Unlock()
+	ds, ok := l.registry().Get(ref).(*simulator.Datastore)
+	if !given || !ok {
+		return false
+	}
+	l.registry().AtomicUpdate(l.context(), ds, []types.PropertyChange{{Name: "summary.freeSpace", Val: free}})
+	return true
 }
 
 func (l *lab) postOutage(r *http.Request) (any, error) {

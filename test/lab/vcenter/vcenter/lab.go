@@ -33,6 +33,7 @@ type lab struct {
 	tickets  map[string]string                       // datastore ticket -> session key
 	dirs     map[types.ManagedObjectReference]string // .vmx paths of machines about to be destroyed
 	busy     map[types.ManagedObjectReference]bool   // machines with a snapshot operation under way
+	room     map[types.ManagedObjectReference]int64  // room of datastores, where a test has said it
 	taskNo   int
 }
 
@@ -44,6 +45,7 @@ func newLab(o *options, c *certificate) *lab {
 		sessions: map[string]*simulator.Session{},
 		tickets:  map[string]string{},
 		dirs:     map[types.ManagedObjectReference]string{},
+		room:     map[types.ManagedObjectReference]int64{},
 	}
 	l.leases.open = map[string]*lease{}
 	l.leases.timeout = o.leaseTimeout

@@ -224,6 +224,11 @@ func (l *lab) answer(w http.ResponseWriter, r *http.Request, c call) bool {
 			writeTask(w, c.method, l.failingTask(c, f, "The name '"+c.name+"' already exists.", func() {}))
 			return true
 		}
+	case "RefreshDatastore":
+		if l.setRoom(c.this) {
+			writeResult(w, &types.RefreshDatastoreResponse{})
+			return true
+		}
 	case "HttpNfcLeaseProgress", "HttpNfcLeaseComplete", "HttpNfcLeaseAbort", "HttpNfcLeaseGetManifest":
 		return l.answerLease(w, c)
 	}
