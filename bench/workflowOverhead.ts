@@ -67,6 +67,9 @@ async function backUpOnce(
     directory,
     transport: { mode: 'nbdssl', via: 'lease' },
     quiesce: 'required',
+    snapshotPolicy: 'automatic',
+    preexistingSnapshot: 'fail',
+    preexistingMountPoint: 'fail',
     maximumSnapshotAgeMs: settings.maximumSnapshotAgeMs,
     retries: { maximumRetries: 0, backoffMs: 0 },
   });

@@ -23,7 +23,10 @@ export function hostOf({ hosts }: ReleaseTools, { vm, run }: Pick<Step, 'vm' | '
 }
 
 /** The owner record of what a step takes. */
-export async function ownerOf(dependencies: Dependencies, step: Step): Promise<OwnerRecord> {
+export async function ownerOf(
+  dependencies: Dependencies,
+  step: Pick<Step, 'run' | 'vm'>,
+): Promise<OwnerRecord> {
   const host = await hostOf(dependencies, step);
   return {
     version: 1,

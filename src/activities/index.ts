@@ -1,6 +1,7 @@
 import { createCommitSnapshot, createSettle, createVcbCleanup } from './cleanup.js';
 import type { Dependencies } from './dependencies.js';
 import { visiting } from './visiting.js';
+import { createRemoveSnapshots, createUseSnapshot } from './existingSnapshot.js';
 import { createPreflight } from './preflight.js';
 import { createPlanRestore } from './restorePlan.js';
 import { createCreateVm, createFinishRestore, createImportVm, createUploadDisks } from './restoreVm.js';
@@ -17,6 +18,8 @@ export function createActivities(dependencies: Dependencies) {
     preflight: createPreflight(dependencies),
     freezeScript: visiting(dependencies, createFreezeScript(dependencies)),
     snapshot: visiting(dependencies, createSnapshot(dependencies)),
+    useSnapshot: visiting(dependencies, createUseSnapshot(dependencies)),
+    removeSnapshots: visiting(dependencies, createRemoveSnapshots(dependencies)),
     thawScript: visiting(dependencies, createThawScript(dependencies)),
     transfer: createTransfer(dependencies),
     waitForRoom: createWaitForRoom(dependencies),

@@ -6,6 +6,7 @@ import type { BackupRequest, PreflightResult, Step } from '../domain/runs.js';
 import { formatTransport, type Transport } from '../domain/transport.js';
 import type { VmDescription } from '../domain/vm.js';
 import { checkDestination, exists, freeBytes } from '../destinations/directory.js';
+import { theSnapshot } from './existingSnapshot.js';
 import { restorePointOf } from './writeCatalog.js';
 import type { Host } from '../hosts/host.js';
 import { hostOf, type Dependencies } from './dependencies.js';
@@ -21,8 +22,8 @@ export function createPreflight(dependencies: Dependencies) {
     const host = await hostOf(dependencies, input);
     const vm = await host.describeVm(request.vm.instanceUuid);
     refuseDisks(vm);
-    refuseForeignSnapshot(vm, run.runId);
-    refuseUnquiesced(vm, request.quiesce);
+    refuseSnapshots(vm, request, run.runId);
+    if (takesSnapshot(request)) refuseUnquiesced(vm, request.quiesce);
     refuseTransport(host, request);
     for (const disk of vm.disks) {
       const refusal = await host.refusalOf(request.transport, vm, disk);
@@ -46,6 +47,11 @@ export function createPreflight(dependencies: Dependencies) {
       warnings: [...(await host.checkVm(vm)), ...(await checkRoom(vm, request.directory))],
     };
   };
+}
+
+/** Whether the run takes a snapshot of its own. */
+function takesSnapshot({ snapshotPolicy }: BackupRequest): boolean {
+  return snapshotPolicy === 'automatic' || snapshotPolicy === 'createonly';
 }
 
 function refuseDisks(vm: VmDescription): void {
@@ -84,7 +90,12 @@ function refuseTransport(host: Host, { vm, transport }: BackupRequest): void {
   });
 }
 
-function refuseForeignSnapshot(vm: VmDescription, runId: string): void {
+/** One that is to be taken must not be there, one that is to be used must (F3). */
+function refuseSnapshots(vm: VmDescription, { snapshotPolicy }: BackupRequest, runId: string): void {
+  if (snapshotPolicy === 'manual' || snapshotPolicy === 'deleteonly') {
+    theSnapshot(vm.name, snapshotPolicy, vm.snapshots);
+    return;
+  }
   const there = vm.snapshots.find(
     ({ name, description }) => name === SNAPSHOT_NAME && parseOwner(description)?.runId !== runId,
   );
@@ -94,7 +105,7 @@ function refuseForeignSnapshot(vm: VmDescription, runId: string): void {
     code: 'SnapshotForeign',
     what: `back up "${vm.name}"`,
     why: `it has a snapshot ${SNAPSHOT_NAME} already (${there.id}, of ${there.createdAt}, ${owner === undefined ? 'not made by Everthaw' : `of run ${owner.workflowId}`})`,
-    hint: 'let whoever made it end; what a dead run left, everthaw cleanup removes',
+    hint: 'let whoever made it end; what a dead run left, everthaw cleanup removes; to remove it whosever it is, say --preexisting-snapshot delete',
   });
 }
 

@@ -6,7 +6,7 @@ import { IMAGE_FORMATS } from '../domain/diskFiles.js';
 import { EverthawError } from '../domain/errors.js';
 import { fileNameOf } from '../domain/fileName.js';
 import { formatBytes, formatDuration } from '../domain/format.js';
-import type { BackupRequest, BackupResult } from '../domain/runs.js';
+import { PREEXISTING, SNAPSHOT_POLICIES, type BackupRequest, type BackupResult } from '../domain/runs.js';
 import { formatTransport, parseTransport, type Transport } from '../domain/transport.js';
 import type { VmSummary } from '../domain/vm.js';
 import { parseVmSpec } from '../domain/vmSpec.js';
@@ -22,6 +22,8 @@ interface BackupFlags extends RunFlags {
   readonly transport?: string;
   readonly diskFormat?: string;
   readonly quiesce: string;
+  readonly snapshotPolicy: string;
+  readonly preexistingSnapshot: string;
 }
 
 export function addBackup(program: Command, settings: Settings): void {
@@ -37,6 +39,16 @@ export function addBackup(program: Command, settings: Settings): void {
     )
     .option('--disk-format <format>', 'libvirt: qcow2 (default), vmdk or raw')
     .option('--quiesce <how>', 'required, preferred (else crash-consistent) or none', 'required')
+    .option(
+      '--snapshot-policy <policy>',
+      'automatic; manual: use the existing _VCB_BACKUP_ and leave it; createonly: leave the one that is taken; deleteonly: use the existing one, then remove it',
+      'automatic',
+    )
+    .option(
+      '--preexisting-snapshot <what>',
+      'what is done with a snapshot _VCB_BACKUP_ that is there already, whoever made it: fail or delete',
+      'fail',
+    )
     .addHelpText(
       'after',
       '\nExample:\n  everthaw backup name:db1 --root /backups --host vc.example.com --username backup --password-file pw --ca-file ca.pem',
@@ -57,6 +69,9 @@ export function addBackup(program: Command, settings: Settings): void {
       transport: transportOf(flags, access.host),
       ...diskFormatOf(flags, access.host),
       quiesce: oneOf('--quiesce', flags.quiesce, ['required', 'preferred', 'none']),
+      snapshotPolicy: oneOf('--snapshot-policy', flags.snapshotPolicy, SNAPSHOT_POLICIES),
+      preexistingSnapshot: oneOf('--preexisting-snapshot', flags.preexistingSnapshot, PREEXISTING),
+      preexistingMountPoint: 'fail',
       maximumSnapshotAgeMs: settings.maximumSnapshotAgeMs,
       retries: retriesOf(flags),
     };
@@ -100,6 +115,9 @@ function describeBackup(result: BackupResult): readonly string[] {
     ),
     `  ${result.consistency}-consistent as of ${result.pointInTime}`,
     `  frozen for at most ${formatDuration(result.frozenAtMostMs)}, in snapshot for ${formatDuration(result.inSnapshotMs)}, ${formatDuration(result.durationMs)} in all`,
+    ...(result.snapshotLeft === undefined
+      ? []
+      : [`  snapshot ${result.snapshotLeft} stays, as the snapshot policy says`]),
     ...result.warnings.map((warning) => `  warning: ${warning}`),
   ];
 }

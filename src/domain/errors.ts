@@ -29,6 +29,7 @@ export const ERROR_CODES = [
   'RunNotFound',
   'SnapshotForeign',
   'SnapshotLost',
+  'SnapshotMissing',
   'SnapshotTooOld',
   'StreamTorn',
   'TransportRefused',

@@ -18,6 +18,8 @@ export interface OwnerRecord {
   readonly bootId: string;
   /** When it was taken, ISO 8601, by the host's clock. */
   readonly takenAt: string;
+  /** It is meant to stay after its run (SNAPSHOT_POLICY createonly): nobody sweeps it. */
+  readonly kept?: 'createonly';
 }
 
 const MARK = 'everthaw-owner:';

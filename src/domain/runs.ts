@@ -10,6 +10,17 @@ export interface RetrySettings {
   readonly backoffMs: number;
 }
 
+/**
+ * SNAPSHOT_POLICY (F3). `automatic`: taken and removed by the run; `manual`: the existing one is used, none is taken or removed;
+ * `createonly`: it is taken, and stays; `deleteonly`: the existing one is used, and removed when the backup is whole.
+ */
+export const SNAPSHOT_POLICIES = ['automatic', 'manual', 'createonly', 'deleteonly'] as const;
+export type SnapshotPolicy = (typeof SNAPSHOT_POLICIES)[number];
+
+/** PREEXISTING_VCB_SNAPSHOT and PREEXISTING_MOUNTPOINT (F3): what is done with what an earlier backup left behind. */
+export const PREEXISTING = ['fail', 'delete'] as const;
+export type Preexisting = (typeof PREEXISTING)[number];
+
 export interface BackupRequest {
   readonly vm: VmRef;
   readonly proxy: string;
@@ -22,6 +33,9 @@ export interface BackupRequest {
   readonly diskFormat?: ImageFormat;
   /** `required`: no snapshot without quiescing; `preferred`: else crash-consistent, and the result says so; `none`. */
   readonly quiesce: 'required' | 'preferred' | 'none';
+  readonly snapshotPolicy: SnapshotPolicy;
+  readonly preexistingSnapshot: Preexisting;
+  readonly preexistingMountPoint: Preexisting;
   /** After this the run gives up and commits its snapshot, however far it is. */
   readonly maximumSnapshotAgeMs: number;
   readonly retries: RetrySettings;
@@ -101,6 +115,8 @@ export interface BackupResult {
     readonly transport: string;
     readonly sha256: string;
   }[];
+  /** Id of the snapshot, where it stays after the run (SNAPSHOT_POLICY). */
+  readonly snapshotLeft?: string;
   readonly frozenAtMostMs: number;
   readonly inSnapshotMs: number;
   readonly durationMs: number;

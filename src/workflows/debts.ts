@@ -27,6 +27,11 @@ export class Debts {
     this.#owed.push(holding);
   }
 
+  /** What was taken to stay is owed no more. */
+  forgive(kind: HoldingKind): void {
+    this.#takeOut((holding) => holding.kind === kind);
+  }
+
   /** Lets go of one kind at once, because the run needs it no more. */
   letGo(kind: HoldingKind): Promise<void> {
     return this.#nonCancellable(this.#takeOut((holding) => holding.kind === kind));
