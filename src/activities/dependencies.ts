@@ -25,7 +25,7 @@ export function hostOf({ hosts }: ReleaseTools, { vm, run }: Pick<Step, 'vm' | '
 /** The owner record of what a step takes. */
 export async function ownerOf(
   dependencies: Dependencies,
-  step: Pick<Step, 'run' | 'vm'>,
+  step: Pick<Step, 'run' | 'vm'> & Pick<OwnerRecord, 'kept'>,
 ): Promise<OwnerRecord> {
   const host = await hostOf(dependencies, step);
   return {
@@ -40,5 +40,6 @@ export async function ownerOf(
     machineId: dependencies.identity.machineId,
     bootId: dependencies.identity.bootId,
     takenAt: (await host.now()).toISOString(),
+    ...(step.kept === undefined ? {} : { kept: step.kept }),
   };
 }

@@ -44,7 +44,10 @@ export function createPreflight(dependencies: Dependencies) {
       disks: vm.disks,
       toolsRunning: vm.toolsRunning,
       guestIsOurs: !('scriptsRunBy' in host.guest),
-      warnings: [...(await host.checkVm(vm)), ...(await checkRoom(vm, request.directory))],
+      warnings: [
+        ...(takesSnapshot(request) ? await host.checkVm(vm) : []),
+        ...(await checkRoom(vm, request.directory)),
+      ],
     };
   };
 }

@@ -10,13 +10,13 @@ import { hostOf, ownerOf, type Dependencies } from './dependencies.js';
 export interface FreezeInput extends Step {
   readonly quiesce: BackupRequest['quiesce'];
   readonly toolsRunning: boolean;
+  /** The snapshot is to stay after the run. */
+  readonly kept?: 'createonly';
 }
 
 export interface SnapshotInput extends FreezeInput {
   /** Whether the application's own data were put in order before. */
   readonly applicationReady: boolean;
-  /** It is to stay after the run. */
-  readonly kept?: 'createonly';
 }
 
 /** Takes the run's snapshot, or finds the one that an earlier attempt of it took. */
@@ -39,8 +39,7 @@ export function createSnapshot(dependencies: Dependencies) {
     return describe(taken.snapshot, input, taken.frozenAtMostMs, [...warnings, ...taken.warnings]);
 
     async function take(on: Host, step: SnapshotInput, quiesced: boolean): Promise<SnapshotTaken> {
-      const owner = await ownerOf(dependencies, step);
-      const description = formatOwner(step.kept === undefined ? owner : { ...owner, kept: step.kept });
+      const description = formatOwner(await ownerOf(dependencies, step));
       return on.takeSnapshot(
         step.vm.instanceUuid,
         { name: SNAPSHOT_NAME, description, runId: step.run.runId, quiesce: quiesced },

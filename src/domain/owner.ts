@@ -18,7 +18,7 @@ export interface OwnerRecord {
   readonly bootId: string;
   /** When it was taken, ISO 8601, by the host's clock. */
   readonly takenAt: string;
-  /** It is meant to stay after its run (SNAPSHOT_POLICY createonly): nobody sweeps it. */
+  /** The run's snapshot is meant to stay after it (SNAPSHOT_POLICY createonly): nobody sweeps that. */
   readonly kept?: 'createonly';
 }
 

@@ -14,6 +14,8 @@ export interface FoundThing {
   readonly vmUuid?: string;
   /** Snapshots only: how long it has stood, by the host's clock. */
   readonly ageMs?: number;
+  /** Snapshots only: meant to stay. */
+  readonly kept?: OwnerRecord['kept'] | undefined;
 }
 
 export interface ReleaseRules {
@@ -36,7 +38,7 @@ export function decideRelease(thing: FoundThing, liveness: Liveness, rules: Rele
   if (thing.vmUuid !== undefined && thing.vmUuid !== owner.vmUuid) {
     return keep(`its record names another VM (${owner.vmUuid}): a clone or a restored copy`);
   }
-  if (owner.kept !== undefined) return keep(`${owner.kept} left it there on purpose`);
+  if (thing.kept !== undefined) return keep(`${thing.kept} left it there on purpose`);
   if (rules.cluster === undefined) return keep('no Temporal server could be asked about its owner');
   if (owner.cluster !== rules.cluster || owner.namespace !== rules.namespace) {
     return keep(`it belongs to another Temporal cluster or namespace (${owner.cluster}, ${owner.namespace})`);

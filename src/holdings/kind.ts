@@ -21,6 +21,8 @@ export interface FoundHolding {
   /** The VM that it was found on. */
   readonly vmUuid?: string;
   readonly ageMs?: number;
+  /** It is meant to stay. */
+  readonly kept?: OwnerRecord['kept'] | undefined;
   readonly holding: Holding | undefined;
 }
 

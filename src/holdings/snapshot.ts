@@ -36,6 +36,7 @@ export const snapshot: Kind<'snapshot'> = {
           what: `snapshot ${info.id} of VM "${vmName}" on ${entry.address}`,
           owner,
           vmUuid,
+          kept: owner?.kept,
           ageMs: now.getTime() - Date.parse(info.createdAt),
           holding:
             owner === undefined

@@ -79,7 +79,8 @@ async function takeOwn(
 ): Promise<TakenSnapshot> {
   const { run } = step;
   const steps = onHost(vm.hostUuid);
-  const freezing = { ...step, quiesce, toolsRunning };
+  const kept = snapshotPolicy === 'createonly' ? { kept: snapshotPolicy } : {};
+  const freezing = { ...step, quiesce, toolsRunning, ...kept };
   const owesGuest = guestIsOurs && toolsRunning && quiesce !== 'none';
   if (owesGuest) debts.owe({ kind: 'pausedApplication', run, vm });
   const scripts = await steps.freezeScript(freezing);
@@ -87,8 +88,7 @@ async function takeOwn(
   debts.owe({ kind: 'snapshot', run, vm });
   if (owesGuest) debts.owe({ kind: 'freeze', run, vm });
   const { applicationReady } = scripts;
-  const kept = snapshotPolicy === 'createonly' ? { kept: snapshotPolicy } : {};
-  const snapshot = await steps.snapshot({ ...freezing, applicationReady, ...kept });
+  const snapshot = await steps.snapshot({ ...freezing, applicationReady });
   if (!owesGuest) return { snapshot, letGuestGo: () => Promise.resolve([]) };
   return { snapshot, letGuestGo: () => letGuestGo(step, debts, report) };
 }

@@ -74,6 +74,27 @@ describe('a backup of a running guest that writes', () => {
     expect(await lab.leftovers(guest)).toEqual([]);
   });
 
+  it('leaves its point in time with createonly, and a later run takes it from there and removes it', async () => {
+    const guest = await start({ name: 'policy' });
+    await guest.startWriter(20);
+    const [first, second] = [join(lab.everthaw.backups, 'first'), join(lab.everthaw.backups, 'second')];
+    expect(await lab.backup('policy', '--to', first, '--snapshot-policy', 'createonly')).toMatchObject({
+      code: 0,
+      stderr: '',
+    });
+    expect((await lab.everthaw.everthaw('cleanup', '-y')).stdout).toMatch(
+      /createonly left it there on purpose/,
+    );
+    expect(await lab.backup('policy', '--to', second, '--snapshot-policy', 'deleteonly')).toMatchObject({
+      code: 0,
+      stderr: '',
+    });
+    for (const { file } of (await manifestOf(first)).disks)
+      await run('qemu-img', ['compare', join(first, file), join(second, file)]);
+    await guest.stopWriter();
+    expect(await lab.leftovers(guest)).toEqual([]);
+  });
+
   for (const format of ['vmdk', 'raw'] as const) {
     it(`keeps its disks as ${format} where that is asked for, and they restore`, async () => {
       const guest = await start({ name: `kept-${format}` });
