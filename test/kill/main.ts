@@ -1,0 +1,66 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command, Option } from 'commander';
+import { isFailed } from './case.js';
+import { HARMS } from './harms/index.js';
+import { planOf, seedsFrom } from './plan.js';
+import { tellAll } from './report.js';
+import type { HostKind } from './scene.js';
+import { startScene } from './scenes/index.js';
+import { Suite } from './suite.js';
+
+/*
+ * `npm run test:kill -- --host vsphere --cases 20 --seed 1`: backups and restores against a real lab, and to each of them one
+ * thing is done at a random moment. Then it is looked whether all was let go, and whether what succeeded has the same bytes.
+ */
+
+interface Flags {
+  readonly host?: HostKind;
+  readonly seconds?: string;
+  readonly cases?: string;
+  readonly seed?: string;
+  readonly harm?: string;
+  readonly job?: string;
+}
+
+const MANY = 100_000;
+
+const flags = new Command('test:kill')
+  .description('do harm to backups and restores, and see that all is let go and all bytes are right')
+  .addOption(new Option('--host <kind>', 'only this kind of host').choices(['vsphere', 'libvirt']))
+  .option('--seconds <number>', 'begin no case after this time')
+  .option('--cases <number>', 'how many cases on each host; 20, or as many as fit into --seconds')
+  .option('--seed <number>', 'where chance begins: a case is replayed by its seed and --cases 1')
+  .option('--harm <text>', 'only harms with this in their name')
+  .option('--job <text>', 'only kinds of run with this in their name')
+  .parse()
+  .opts<Flags>();
+
+// What the product notes in a home directory is nobody's but the suite's.
+const home = await mkdtemp(join(tmpdir(), 'everthaw-home-'));
+process.env['XDG_STATE_HOME'] = home;
+const seed = Number(flags.seed ?? Math.floor(Date.now() % 1_000_000));
+const endsAt = flags.seconds === undefined ? Infinity : Date.now() + Number(flags.seconds) * 1000;
+const count = Number(flags.cases ?? (flags.seconds === undefined ? 20 : MANY));
+const hosts: readonly HostKind[] = flags.host === undefined ? ['vsphere', 'libvirt'] : [flags.host];
+console.log(`seed ${seed}`);
+const suites = hosts.map((host) => ({ host, suite: new Suite(() => startScene(host), console.log) }));
+try {
+  for (const each of seedsFrom(seed, count)) {
+    for (const { host, suite } of suites) {
+      if (Date.now() > endsAt) break;
+      const harms = HARMS.filter(
+        ({ hosts: fit, name }) => fit.includes(host) && name.includes(flags.harm ?? ''),
+      );
+      const jobs = (await suite.scene()).jobs.filter(({ name }) => name.includes(flags.job ?? ''));
+      await suite.run(planOf(each, jobs, harms));
+    }
+  }
+} finally {
+  for (const { suite } of suites) await suite.stop();
+  await rm(home, { recursive: true, force: true });
+}
+const verdicts = suites.flatMap(({ suite }) => suite.verdicts);
+console.log(tellAll(verdicts));
+process.exit(verdicts.some(isFailed) ? 1 : 0);
