@@ -8,9 +8,9 @@ export const BOUNDS = {
   /** From a cancellation until nothing copies any more. */
   transferStopped: { promisedMs: 2000, failsMs: 10_000 },
   /** From a cancellation until all is let go. */
-  letGoAfterCancel: { promisedMs: 5000, failsMs: 30_000 },
+  letGoAfterCancel: { promisedMs: 5000, failsMs: 20_000 },
   /** From the end of a run's own work, or from the last harm being mended, until all is let go. */
-  letGo: { promisedMs: 20_000, failsMs: 120_000 },
+  letGo: { promisedMs: 20_000, failsMs: 90_000 },
   /** From the first moment that a guest is frozen to the last. */
   frozen: { promisedMs: 10_000, failsMs: 15_000 },
 } as const;

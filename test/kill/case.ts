@@ -8,7 +8,7 @@ import { smallDestination } from './harms/destination.js';
 import { awaitMoment, tellMoment } from './moment.js';
 import type { Plan } from './plan.js';
 import { RunWatch } from './runWatch.js';
-import type { Errand, Scene } from './scene.js';
+import type { Scene } from './scene.js';
 
 const LOOK_MS = 100;
 const START_PATIENCE_MS = 60_000;
@@ -92,7 +92,7 @@ export async function runCase(
   let isHit = true;
   let struckAt = Date.now();
   if (harm.when === 'at a moment') {
-    isHit = await awaitMoment(moment, run, scene);
+    isHit = await awaitMoment(moment, run, scene, job.moves);
     struckAt = Date.now();
     struck = await harm.strike(blowOn(run));
     await struck.mend();
@@ -119,7 +119,7 @@ export async function runCase(
     mendedAt = Date.now();
     await sweep(scene, problems);
   }
-  const leftOver = await untilClean(scene, baseline, status === 'STILL RUNNING' ? 0 : BOUNDS.letGo.failsMs);
+  const leftOver = await untilClean(scene, baseline, patienceFor(status));
   const cleanAt = Date.now();
   const { letGoMs, workMs } = await letGoTime(run, {
     mendedAt,
@@ -134,8 +134,10 @@ export async function runCase(
   const ended = await tellEnd(run, status);
   const isDone = status === 'COMPLETED';
   if (harm.demand === 'succeeded' && !isDone) problems.push(`the run had to succeed, and ${ended}`);
-  const wrongBytes = isDone ? await scene.wrongBytes(errand) : [];
-  if (!isDone) problems.push(...(await scene.falseResults(errand)));
+  const results = isDone ? [] : await scene.results(errand);
+  const mayBeWhole = !isDone && results.length > 0 && (await hasBegun(run, job.finishes));
+  const wrongBytes = isDone || mayBeWhole ? await scene.wrongBytes(errand) : [];
+  if (!mayBeWhole) problems.push(...results);
   problems.push(...(await scene.unwell()));
   await scene.tidy(errand);
   const untouched = await scene.untouched();
@@ -143,13 +145,19 @@ export async function runCase(
   for (const line of difference(untouched, baseline.untouched)) problems.push(`was not there: ${line}`);
   return verdict({
     told: struck?.told ?? harm.name,
-    ended: `${ended}${isDone ? `, ${wrongBytes.length === 0 ? 'restored identical' : 'WRONG BYTES'}` : ''}`,
+    ended: `${ended}${tellResult()}`,
     isHit,
     problems,
     leftOver,
     wrongBytes,
     letGoMs,
   });
+
+  function tellResult(): string {
+    if (!isDone && !mayBeWhole) return '';
+    const bytes = wrongBytes.length === 0 ? 'restored identical' : 'WRONG BYTES';
+    return `, ${isDone ? '' : 'its result is there, '}${bytes}`;
+  }
 
   async function measureProgress(): Promise<void> {
     const signal = AbortSignal.timeout(BOUNDS.progress.failsMs);
@@ -193,6 +201,12 @@ export async function runCase(
       measured,
     };
   }
+}
+
+/** A run that does not end lets nothing go; after a terminated one the sweep has done what it does. */
+function patienceFor(status: string): number {
+  if (status === 'STILL RUNNING') return 0;
+  return status === 'TERMINATED' ? BOUNDS.letGoAfterCancel.failsMs : BOUNDS.letGo.failsMs;
 }
 
 /** As an administrator would after a terminated run: what is not let go now is tried again. */
@@ -243,6 +257,10 @@ async function letGoTime(run: RunWatch, times: Times): Promise<{ letGoMs: number
   return { letGoMs: Math.max(0, Math.round(to - from)), workMs };
 }
 
+async function hasBegun(run: RunWatch, step: string): Promise<boolean> {
+  return (await run.past()).steps.some(({ type }) => type === step);
+}
+
 async function tellPending(run: RunWatch): Promise<string> {
   const look = await run.look();
   return look === undefined
@@ -267,4 +285,3 @@ export function isFailed({ leftOver, wrongBytes, otherProblems }: Verdict): bool
   return leftOver.length + wrongBytes.length + otherProblems.length > 0;
 }
 
-export type { Errand };

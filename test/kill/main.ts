@@ -46,6 +46,10 @@ const count = Number(flags.cases ?? (flags.seconds === undefined ? 20 : MANY));
 const hosts: readonly HostKind[] = flags.host === undefined ? ['vsphere', 'libvirt'] : [flags.host];
 console.log(`seed ${seed}`);
 const suites = hosts.map((host) => ({ host, suite: new Suite(() => startScene(host), console.log) }));
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    void Promise.allSettled(suites.map(({ suite }) => suite.stop())).then(() => process.exit(130));
+  });
 try {
   for (const each of seedsFrom(seed, count)) {
     for (const { host, suite } of suites) {

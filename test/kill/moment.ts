@@ -4,6 +4,9 @@ import type { Scene } from './scene.js';
 
 const LOOK_MS = 20;
 
+/** Of the first disk, at the lab's speeds. */
+const USUAL_TRANSFER_MS = 2000;
+
 /** When in a run something is done to it. */
 export type Moment =
   | {
@@ -36,23 +39,31 @@ export function tellMoment(moment: Moment): string {
 }
 
 /** Waits for the moment; `false` if the run ended before it came. */
-export async function awaitMoment(moment: Moment, run: RunWatch, scene: Scene): Promise<boolean> {
+export async function awaitMoment(moment: Moment, run: RunWatch, scene: Scene, moves: string): Promise<boolean> {
   switch (moment.at) {
     case 'step':
       return awaitStep(moment, run);
     case 'transfer':
-      return poll(run, ({ pending }) =>
-        pending.some(({ pulse }) => {
-          const { bytes = 0, totalBytes = 0 } = pulse?.progress ?? {};
-          return bytes > 0 && bytes * 100 >= totalBytes * moment.percent;
-        }),
-      );
+      return awaitTransfer(moment.percent, moves, run);
     case 'holding':
       return poll(run, async () => (await scene.look()).some((line) => moment.pattern.test(line)));
     case 'time':
       await sleep(moment.delayMs);
       return (await run.look())?.status === 'RUNNING';
   }
+}
+
+/** Told by what the step says of its progress, or by the time that it usually takes: some say nothing before they are done. */
+async function awaitTransfer(percent: number, moves: string, run: RunWatch): Promise<boolean> {
+  let beganAt: number | undefined;
+  return poll(run, ({ pending }) => {
+    const step = pending.find(({ type, isStarted }) => type === moves && isStarted);
+    if (step === undefined) return false;
+    beganAt ??= Date.now();
+    const { bytes = 0, totalBytes = 0 } = step.pulse?.progress ?? {};
+    const isFar = bytes > 0 && bytes * 100 >= totalBytes * percent;
+    return isFar || (Date.now() - beganAt) * 100 >= USUAL_TRANSFER_MS * percent;
+  });
 }
 
 async function awaitStep(moment: Extract<Moment, { at: 'step' }>, run: RunWatch): Promise<boolean> {

@@ -12,6 +12,8 @@ export interface Job {
   readonly steps: readonly string[];
   /** The step that moves bytes. */
   readonly moves: string;
+  /** The step in which what it makes becomes whole: a run that does not get to its end may leave that, and no less. */
+  readonly finishes: string;
 }
 
 /** Where a case's run writes to. */
@@ -45,7 +47,7 @@ export interface Scene {
   /** Of a run that succeeded: what is wrong with the bytes that it made. */
   wrongBytes(errand: Errand): Promise<readonly string[]>;
   /** Of a run that did not succeed: what it left that looks like a result. */
-  falseResults(errand: Errand): Promise<readonly string[]>;
+  results(errand: Errand): Promise<readonly string[]>;
   /** Of the VM itself: what is not as a user wants it to be. */
   unwell(): Promise<readonly string[]>;
   /** Removes what a case made on purpose. */

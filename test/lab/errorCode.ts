@@ -1,4 +1,4 @@
 /** Whether an error of Node's has this code. */
-export function isErrorCode(error: unknown, code: string): boolean {
+export function isErrorWithNodeCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
 }

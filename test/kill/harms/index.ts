@@ -1,5 +1,13 @@
 import type { Harm } from '../harm.js';
 import { fillDestination } from './destination.js';
+import {
+  killLibvirtd,
+  killLibvirtdAndWorker,
+  killVirsh,
+  powerCycle,
+  stopLibvirtd,
+  suspend,
+} from './libvirt.js';
 import { cancel, cancelAndKill, cancelTwice, terminate, terminateAndKill } from './run.js';
 import { foreignSweeper, secondSweeper } from './sweeper.js';
 import { cutFromServer, killServer, killServerAndWorker } from './temporal.js';
@@ -39,6 +47,12 @@ export const HARMS: readonly Harm[] = [
   tearStream,
   renameVm,
   registerAgain,
+  killLibvirtd,
+  killLibvirtdAndWorker,
+  stopLibvirtd,
+  killVirsh,
+  powerCycle,
+  suspend,
   fillDestination,
   foreignSweeper,
   secondSweeper,

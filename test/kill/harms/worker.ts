@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isErrorCode } from '../errorCode.js';
+import { isErrorWithNodeCode } from '../../lab/errorCode.js';
 import { BOTH, type Blow, type Harm } from '../harm.js';
 import { processesOf } from '../../lab/leftovers.js';
 
@@ -128,6 +128,6 @@ function kill(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch (error) {
-    if (!isErrorCode(error, 'ESRCH')) throw error;
+    if (!isErrorWithNodeCode(error, 'ESRCH')) throw error;
   }
 }

@@ -1,7 +1,7 @@
 import type { HostKind, Scene } from '../scene.js';
+import { LibvirtScene } from './libvirtScene.js';
 import { VsphereScene } from './vsphereScene.js';
 
 export function startScene(host: HostKind): Promise<Scene> {
-  if (host === 'vsphere') return VsphereScene.start();
-  throw new Error('libvirt: not yet');
+  return host === 'vsphere' ? VsphereScene.start() : LibvirtScene.start();
 }

@@ -45,15 +45,15 @@ interface VsphereJob extends Job {
 }
 
 const JOBS: readonly VsphereJob[] = [
-  { name: 'lease', run: 'backup', transport: 'nbdssl:lease', steps: BACKUP, moves: 'transfer' },
-  { name: 'datastore', run: 'backup', transport: 'nbdssl:datastore', steps: BACKUP, moves: 'transfer' },
-  { name: 'restore import', run: 'restore', transport: 'nbdssl:lease', steps: IMPORT, moves: 'importVm' },
+  { name: 'lease', run: 'backup', transport: 'nbdssl:lease', steps: BACKUP, moves: 'transfer', finishes: 'writeCatalog' },
+  { name: 'datastore', run: 'backup', transport: 'nbdssl:datastore', steps: BACKUP, moves: 'transfer', finishes: 'writeCatalog' },
+  { name: 'restore import', run: 'restore', transport: 'nbdssl:lease', steps: IMPORT, moves: 'importVm', finishes: 'finishRestore' },
   {
     name: 'restore upload',
     run: 'restore',
     transport: 'nbdssl:datastore',
     steps: UPLOAD,
-    moves: 'uploadDisks',
+    moves: 'uploadDisks', finishes: 'finishRestore',
   },
   {
     name: 'restore over',
@@ -61,7 +61,7 @@ const JOBS: readonly VsphereJob[] = [
     transport: 'nbdssl:lease',
     overwrites: true,
     steps: IMPORT,
-    moves: 'importVm',
+    moves: 'importVm', finishes: 'finishRestore',
   },
 ];
 
@@ -227,7 +227,7 @@ export class VsphereScene implements Scene {
     return wrong;
   }
 
-  async falseResults({ job, target }: Errand): Promise<readonly string[]> {
+  async results({ job, target }: Errand): Promise<readonly string[]> {
     if (job.run === 'backup') return hasManifest(target);
     if (target === TARGET) {
       const now = await sha256(await this.vcenter.diskFile(TARGET));
