@@ -62,6 +62,7 @@ export async function runCase(
     pick: (choices) => choices[Math.min(choices.length - 1, Math.floor(next() * choices.length))]!,
   });
 
+  const stopWatching = scene.watch(job);
   const nobody = new RunWatch(scene.client, 'none', 'none');
   let struck: Struck | undefined;
   if (harm.when === 'all the while') struck = await harm.strike(blowOn(nobody));
@@ -83,6 +84,7 @@ export async function runCase(
   } catch {
     const { code, stderr } = await cli;
     await struck?.mend();
+    await stopWatching();
     const why = `the run was not started (${code}): ${stderr}`;
     return verdict({ told: harm.name, ended: 'not started', isHit: false, problems: [why] });
   } finally {
@@ -138,6 +140,9 @@ export async function runCase(
   const mayBeWhole = !isDone && results.length > 0 && (await hasBegun(run, job.finishes));
   const wrongBytes = isDone || mayBeWhole ? await scene.wrongBytes(errand) : [];
   if (!mayBeWhole) problems.push(...results);
+  const watched = await stopWatching();
+  Object.assign(measured, watched.measured);
+  if (harm.stillsVm !== true) problems.push(...watched.problems);
   problems.push(...(await scene.unwell()));
   await scene.tidy(errand);
   const untouched = await scene.untouched();
@@ -271,8 +276,11 @@ async function tellPending(run: RunWatch): Promise<string> {
 async function tellEnd(run: RunWatch, status: string): Promise<string> {
   if (status === 'COMPLETED') return 'succeeded';
   if (status !== 'FAILED') return status.toLowerCase();
-  const why = await run.handle.result().catch((error: unknown) => causeOf(error));
-  return `failed (${String(why)})`;
+  const why = await run.handle.result().then(
+    () => 'nobody knows why',
+    (error: unknown) => causeOf(error),
+  );
+  return `failed (${why})`;
 }
 
 function causeOf(error: unknown): string {
@@ -284,4 +292,3 @@ function causeOf(error: unknown): string {
 export function isFailed({ leftOver, wrongBytes, otherProblems }: Verdict): boolean {
   return leftOver.length + wrongBytes.length + otherProblems.length > 0;
 }
-

@@ -36,6 +36,8 @@ export interface Harm {
   readonly terminates?: boolean;
   /** Whether the user wants the run to end: how long that takes is measured. */
   readonly cancels?: boolean;
+  /** Whether the VM itself stands still meanwhile, so that its freeze lasts as long. */
+  readonly stillsVm?: boolean;
   /** Kinds of run that it is done to; all if it is not said. */
   readonly runs?: 'backup' | 'restore';
   /** Whether it needs a destination that is soon full. */

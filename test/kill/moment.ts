@@ -39,7 +39,12 @@ export function tellMoment(moment: Moment): string {
 }
 
 /** Waits for the moment; `false` if the run ended before it came. */
-export async function awaitMoment(moment: Moment, run: RunWatch, scene: Scene, moves: string): Promise<boolean> {
+export async function awaitMoment(
+  moment: Moment,
+  run: RunWatch,
+  scene: Scene,
+  moves: string,
+): Promise<boolean> {
   switch (moment.at) {
     case 'step':
       return awaitStep(moment, run);

@@ -88,17 +88,17 @@ export class RunWatch {
 
   /** Its events from the first on, each as soon as it is there. */
   async *events(): AsyncGenerator<Event> {
-    let nextPageToken: Uint8Array | undefined;
+    let nextPageToken: Uint8Array = new Uint8Array();
     do {
       const page = await this.#client.workflowService.getWorkflowExecutionHistory({
         namespace: this.#client.options.namespace,
         execution: { workflowId: this.workflowId, runId: this.runId },
         waitNewEvent: true,
-        ...(nextPageToken === undefined ? {} : { nextPageToken }),
+        nextPageToken,
       });
       yield* page.history?.events ?? [];
-      nextPageToken = page.nextPageToken ?? undefined;
-    } while (nextPageToken !== undefined && nextPageToken.length > 0);
+      nextPageToken = page.nextPageToken;
+    } while (nextPageToken.length > 0);
   }
 
   /** Waits until it has ended. @throws when the signal is aborted */

@@ -1,4 +1,5 @@
 import type { Client } from '@temporalio/client';
+import type { HoldingKind } from '../../src/domain/holding.js';
 import type { LabEverthaw, LabHost } from '../lab/everthaw.js';
 import type { LabTemporalServer } from '../lab/temporalServer.js';
 
@@ -14,6 +15,19 @@ export interface Job {
   readonly moves: string;
   /** The step in which what it makes becomes whole: a run that does not get to its end may leave that, and no less. */
   readonly finishes: string;
+}
+
+/** A thing that a run holds, as the eyes tell of it, and a kind of run that holds it. */
+export interface SeenHolding {
+  readonly kind: HoldingKind;
+  readonly job: string;
+  readonly pattern: RegExp;
+}
+
+/** What was seen beside a run for as long as it went on. */
+export interface Watched {
+  readonly measured: Readonly<Record<string, number>>;
+  readonly problems: readonly string[];
 }
 
 /** Where a case's run writes to. */
@@ -36,8 +50,12 @@ export interface Scene {
   /** Looks on past everything that is cut. */
   readonly client: Client;
   readonly jobs: readonly Job[];
+  /** What of each kind of holding can be seen from outside. */
+  readonly holdings: readonly SeenHolding[];
   /** Gets all ready for a run: its bytes are made to move slowly. */
   prepare(job: Job, number: number, destination: string): Promise<Errand>;
+  /** Watches what must not last, until the function that it returns is called. */
+  watch(job: Job): () => Promise<Watched>;
   /** Lets bytes move as fast as they can, and takes back what was done to the host. */
   heal(): Promise<void>;
   /** Everything that is held or stands there of somebody else's, told by eyes that are not the product's. */

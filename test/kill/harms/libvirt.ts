@@ -92,6 +92,7 @@ export const killVirsh: Harm = {
 /** Its user turns the VM off and on again, whatever happens to it at this moment. */
 export const powerCycle: Harm = {
   name: 'power the VM off and on',
+  stillsVm: true,
   hosts: ONLY_LIBVIRT,
   when: 'at a moment',
   demand: 'released',
@@ -113,6 +114,7 @@ export const powerCycle: Harm = {
 /** Its user pauses the VM, and lets it go on. */
 export const suspend: Harm = {
   name: 'suspend the VM',
+  stillsVm: true,
   hosts: ONLY_LIBVIRT,
   when: 'at a moment',
   demand: 'released',

@@ -14,7 +14,9 @@ import { recordsOn } from '../../lab/records.js';
 import { fingerprint } from '../../lab/refusal.js';
 import { run } from '../../lab/run.js';
 import type { LabTemporalServer } from '../../lab/temporalServer.js';
-import type { Errand, Job, Scene } from '../scene.js';
+import { BOUNDS } from '../bounds.js';
+import { FreezeWatch } from './freezeWatch.js';
+import type { Errand, Job, Scene, SeenHolding, Watched } from '../scene.js';
 import { hasManifest } from './results.js';
 import { Stage } from './stage.js';
 
@@ -50,14 +52,24 @@ const JOBS: readonly LibvirtJob[] = [
   { name: 'restore over', ...TO_VM, flags: ['--overwrite'], overwrites: true },
 ];
 
+const HOLDINGS: readonly SeenHolding[] = [
+  { kind: 'pausedApplication', job: 'pull', pattern: /^the application of "writer" rests/ },
+  { kind: 'freeze', job: 'pull', pattern: /^"writer" is frozen/ },
+  { kind: 'snapshot', job: 'pull', pattern: /^a job of "writer"/ },
+  { kind: 'snapshot', job: 'overlay', pattern: /^"writer" runs on/ },
+  { kind: 'partialDirectory', job: 'pull', pattern: /^unfinished backup backups\/writer-/ },
+  { kind: 'uploadedFile', job: 'restore copy', pattern: /^uploaded files/ },
+  { kind: 'halfRestoredVm', job: 'restore copy', pattern: /^half-restored VM "restored-/ },
+];
+
 /** A real libvirt with a guest that writes, VMs of others, and an older backup. */
 export class LibvirtScene implements Scene {
   readonly kind = 'libvirt';
   readonly jobs = JOBS;
+  readonly holdings = HOLDINGS;
   readonly libvirt: LabLibvirt;
   readonly guest: LabGuest;
   readonly #stage: Stage;
-  readonly #target: LabGuest;
   readonly #bystander: LabGuest;
   /** Where copies are restored to. */
   readonly #storage: string;
@@ -69,29 +81,29 @@ export class LibvirtScene implements Scene {
   private constructor(
     libvirt: LabLibvirt,
     stage: Stage,
-    guests: readonly [LabGuest, LabGuest, LabGuest],
+    guest: LabGuest,
+    bystander: LabGuest,
     storage: string,
   ) {
     this.libvirt = libvirt;
     this.#stage = stage;
-    [this.guest, this.#target, this.#bystander] = guests;
+    this.guest = guest;
+    this.#bystander = bystander;
     this.#storage = storage;
   }
 
   static async start(): Promise<LibvirtScene> {
     const libvirt = await LabLibvirt.start();
     const stage = await Stage.start(libvirt);
-    const guests = [
-      await LabGuest.start(libvirt, { name: VM, format: ['raw', 'qcow2'] }),
-      await LabGuest.start(libvirt, { name: TARGET }),
-      await LabGuest.start(libvirt, { name: 'bystander' }),
-    ] as const;
+    const guest = await LabGuest.start(libvirt, { name: VM, format: ['raw', 'qcow2'] });
+    const target = await LabGuest.start(libvirt, { name: TARGET });
+    const bystander = await LabGuest.start(libvirt, { name: 'bystander' });
     const storage = join(libvirt.directory, 'restored');
     await mkdir(storage);
-    const scene = new LibvirtScene(libvirt, stage, guests, storage);
-    await scene.guest.startWriter(RECORDS_PER_SECOND);
-    await guests[1].powerOff();
-    await guests[2].powerOff();
+    const scene = new LibvirtScene(libvirt, stage, guest, bystander, storage);
+    await guest.startWriter(RECORDS_PER_SECOND);
+    await target.powerOff();
+    await bystander.powerOff();
     await scene.#plant();
     const made = await stage.everthaw.everthaw('backup', VM, '--to', scene.#older);
     if (made.code !== 0) throw new Error(`the older backup: ${made.stderr}`);
@@ -102,9 +114,13 @@ export class LibvirtScene implements Scene {
   async #plant(): Promise<void> {
     const { libvirt } = this;
     await libvirt.virsh('snapshot-create-as', 'bystander', 'before-the-upgrade');
-    const hold = join(this.#bystander.directory, '.everthaw-00000000-theirs');
-    await mkdir(hold);
-    await writeFile(join(hold, 'owner.json'), JSON.stringify({ run: 'theirs', vm: 'theirs' }));
+    // What a run of another server holds of it: its application was paused.
+    const hold = join(this.#bystander.directory, `.everthaw-${this.#bystander.uuid.slice(0, 8)}-theirs`);
+    const owner = { vmUuid: this.#bystander.uuid, vmName: 'bystander', runId: 'theirs' };
+    const description = formatOwner(this.#stage.strangersRecord());
+    await mkdir(hold, { mode: 0o711 });
+    await writeFile(join(hold, 'owner.json'), JSON.stringify({ ...owner, description }));
+    await writeFile(join(hold, 'paused.json'), JSON.stringify({ domainId: '1', bootId: 'theirs' }));
     // A VM that another server's run is restoring at this moment.
     const uuid = '00000000-0000-4000-8000-00000000beef';
     const mark = formatOwner(this.#stage.strangersRecord());
@@ -149,6 +165,17 @@ export class LibvirtScene implements Scene {
     return { job, target, vmName: target, command: ['restore', this.#older, ...where, ...flags] };
   }
 
+  /** How long the first disk's file system is frozen at a stretch, told by its superblock. On an overlay it cannot be seen there. */
+  watch({ name }: Job): () => Promise<Watched> {
+    if (name === 'overlay') return () => Promise.resolve({ measured: {}, problems: [] });
+    const freeze = new FreezeWatch(this.guest.diskPaths[0] ?? '');
+    return async () => {
+      const longestMs = await freeze.stop();
+      const problems = longestMs > BOUNDS.frozen.failsMs ? [`the guest was frozen for ${longestMs} ms`] : [];
+      return { measured: longestMs === 0 ? {} : { frozen: longestMs }, problems };
+    };
+  }
+
   async heal(): Promise<void> {
     await this.#brake?.release();
     this.#brake = undefined;
@@ -156,27 +183,49 @@ export class LibvirtScene implements Scene {
 
   async look(): Promise<readonly string[]> {
     const used = new Set<string>();
-    for (const name of await this.#domains()) for (const disk of await this.#disksOf(name)) used.add(dirname(disk));
+    for (const name of await this.#domains())
+      for (const disk of await this.#disksOf(name)) used.add(dirname(disk));
     const uploaded = (await readdir(this.#storage)).filter((name) => !used.has(join(this.#storage, name)));
     return [
       ...(await this.#stage.look()),
       ...(await leftoversOnLibvirt(this.libvirt, [this.guest])),
+      ...(await this.#restingApplication()),
       ...uploaded.map((name) => `uploaded files in ${name}`),
     ];
+  }
+
+  /** The pre-freeze script makes it rest, the post-thaw script lets it go on; a frozen guest cannot be asked. */
+  async #restingApplication(): Promise<readonly string[]> {
+    const isWriting = await this.guest.isWriting().catch(() => true);
+    return isWriting ? [] : [`the application of "${VM}" rests`];
   }
 
   async untouched(): Promise<readonly string[]> {
     const lines: string[] = [];
     for (const name of ['bystander', 'theirs.restoring-00000000'])
-      lines.push(`definition of ${name}: ${inOrder(await this.libvirt.virsh('dumpxml', '--inactive', name))}`);
+      lines.push(
+        `definition of ${name}: ${inOrder(await this.libvirt.virsh('dumpxml', '--inactive', name))}`,
+      );
     lines.push(await this.libvirt.virsh('snapshot-list', 'bystander', '--name'));
-    return [...lines, ...(await fingerprint(this.#bystander.directory)), ...(await this.#stage.untouched([this.#older]))];
+    return [
+      ...lines,
+      ...(await fingerprint(this.#bystander.directory)),
+      ...(await this.#stage.untouched([this.#older])),
+    ];
   }
 
   async wrongBytes({ job, target }: Errand): Promise<readonly string[]> {
     if (job.run === 'restore') return this.#compare(this.#older, target);
     const copy = 'restored-to-compare';
-    const restored = await this.everthaw.everthaw('restore', target, '--name', copy, '--storage', this.#storage, '--new-addresses');
+    const restored = await this.everthaw.everthaw(
+      'restore',
+      target,
+      '--name',
+      copy,
+      '--storage',
+      this.#storage,
+      '--new-addresses',
+    );
     if (restored.code !== 0) return [`the backup does not restore: ${restored.stderr}`];
     const wrong = [...(await this.#compare(target, copy)), ...(await this.#countRecords(target, copy))];
     await this.#remove(copy);
@@ -190,7 +239,9 @@ export class LibvirtScene implements Scene {
     const wrong: string[] = [];
     for (const [index, { file }] of kept.entries()) {
       const there = disks[index] ?? '';
-      const { code, stdout, stderr } = await run('qemu-img', ['compare', there, join(directory, file)], { mayFail: true });
+      const { code, stdout, stderr } = await run('qemu-img', ['compare', there, join(directory, file)], {
+        mayFail: true,
+      });
       if (code !== 0) wrong.push(`disk ${index} of "${name}" has other bytes: ${stdout}${stderr}`);
     }
     return wrong;
@@ -208,8 +259,10 @@ export class LibvirtScene implements Scene {
     }
     const [first = 0, second = 0] = counts;
     const wrong: string[] = [];
-    if (consistency === 'application' && first !== second) wrong.push(`records on the two disks: ${counts.join(', ')}`);
-    if (first < this.#recordsBefore) wrong.push(`${first} records, but ${this.#recordsBefore} were written before`);
+    if (consistency === 'application' && first !== second)
+      wrong.push(`records on the two disks: ${counts.join(', ')}`);
+    if (first < this.#recordsBefore)
+      wrong.push(`${first} records, but ${this.#recordsBefore} were written before`);
     return wrong;
   }
 
@@ -217,7 +270,9 @@ export class LibvirtScene implements Scene {
     if (job.run === 'backup') return hasManifest(target);
     if (target === TARGET) {
       const now = await this.#hashesOf(TARGET);
-      return now.join() === this.#targetDisks.join() ? [] : ['the VM that was to be replaced has other bytes'];
+      return now.join() === this.#targetDisks.join()
+        ? []
+        : ['the VM that was to be replaced has other bytes'];
     }
     return (await this.#domains()).includes(target) ? [`a VM "${target}" is there`] : [];
   }

@@ -9,7 +9,7 @@ import { leftovers } from '../../lab/leftovers.js';
 import { run } from '../../lab/run.js';
 import type { LabTemporalServer } from '../../lab/temporalServer.js';
 import { LabVcenter } from '../../lab/vcenter.js';
-import type { Errand, Job, Scene } from '../scene.js';
+import type { Errand, Job, Scene, SeenHolding, Watched } from '../scene.js';
 import { hasManifest } from './results.js';
 import { Stage } from './stage.js';
 
@@ -45,15 +45,37 @@ interface VsphereJob extends Job {
 }
 
 const JOBS: readonly VsphereJob[] = [
-  { name: 'lease', run: 'backup', transport: 'nbdssl:lease', steps: BACKUP, moves: 'transfer', finishes: 'writeCatalog' },
-  { name: 'datastore', run: 'backup', transport: 'nbdssl:datastore', steps: BACKUP, moves: 'transfer', finishes: 'writeCatalog' },
-  { name: 'restore import', run: 'restore', transport: 'nbdssl:lease', steps: IMPORT, moves: 'importVm', finishes: 'finishRestore' },
+  {
+    name: 'lease',
+    run: 'backup',
+    transport: 'nbdssl:lease',
+    steps: BACKUP,
+    moves: 'transfer',
+    finishes: 'writeCatalog',
+  },
+  {
+    name: 'datastore',
+    run: 'backup',
+    transport: 'nbdssl:datastore',
+    steps: BACKUP,
+    moves: 'transfer',
+    finishes: 'writeCatalog',
+  },
+  {
+    name: 'restore import',
+    run: 'restore',
+    transport: 'nbdssl:lease',
+    steps: IMPORT,
+    moves: 'importVm',
+    finishes: 'finishRestore',
+  },
   {
     name: 'restore upload',
     run: 'restore',
     transport: 'nbdssl:datastore',
     steps: UPLOAD,
-    moves: 'uploadDisks', finishes: 'finishRestore',
+    moves: 'uploadDisks',
+    finishes: 'finishRestore',
   },
   {
     name: 'restore over',
@@ -61,14 +83,27 @@ const JOBS: readonly VsphereJob[] = [
     transport: 'nbdssl:lease',
     overwrites: true,
     steps: IMPORT,
-    moves: 'importVm', finishes: 'finishRestore',
+    moves: 'importVm',
+    finishes: 'finishRestore',
   },
+];
+
+const HOLDINGS: readonly SeenHolding[] = [
+  { kind: 'loginSession', job: 'lease', pattern: /^login session/ },
+  { kind: 'snapshot', job: 'lease', pattern: /^snapshot "_VCB_BACKUP_" of VM "db"/ },
+  { kind: 'exportLease', job: 'lease', pattern: /^export lease of VM "db"/ },
+  { kind: 'partialDirectory', job: 'lease', pattern: /^unfinished backup backups\/db-/ },
+  { kind: 'nbdServer', job: 'datastore', pattern: /^process .*nbdkit/ },
+  { kind: 'importLease', job: 'restore import', pattern: /^import lease/ },
+  { kind: 'halfRestoredVm', job: 'restore import', pattern: /^half-restored VM "restored-/ },
+  { kind: 'uploadedFile', job: 'restore upload', pattern: /^uploaded files/ },
 ];
 
 /** The simulated vCenter with a VM of two disks, VMs and snapshots of others, and two older backups. */
 export class VsphereScene implements Scene {
   readonly kind = 'vsphere';
   readonly jobs = JOBS;
+  readonly holdings = HOLDINGS;
   readonly vcenter: LabVcenter;
   readonly #stage: Stage;
   readonly #disks: readonly LabDisk[];
@@ -170,6 +205,11 @@ export class VsphereScene implements Scene {
     await handle.write(randomBytes(512), 0, 512, 0);
     await handle.close();
     this.#targetDisk = await sha256(file);
+  }
+
+  /** vSphere thaws its guests by itself. */
+  watch(): () => Promise<Watched> {
+    return () => Promise.resolve({ measured: {}, problems: [] });
   }
 
   heal(): Promise<void> {
