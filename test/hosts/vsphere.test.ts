@@ -62,6 +62,15 @@ describe('the vSphere driver beyond the contract', () => {
     await host.logout();
   });
 
+  it('logs in again when it reads a file of a datastore by a session that the host has ended', async () => {
+    const host = await open();
+    const place = { storage: 'LocalDS_0', ids: { datacenter: 'DC0', datastore: 'LocalDS_0' } };
+    await host.now();
+    await vcenter.control('POST', '/sessions/expire');
+    expect(await host.readText(place, 'web/web.vmx')).toContain('displayName');
+    await host.logout();
+  });
+
   it('waits for a snapshot task that its dead predecessor started, before it lists', async () => {
     const host = await open();
     const other = await open();

@@ -54,14 +54,18 @@ export class LabEverthaw {
     return new LabEverthaw(this.directory, environment);
   }
 
-  /** Starts a worker and waits until it serves; what it says goes to its log, or with LAB_LOG to the terminal. */
-  async startWorker(): Promise<ChildProcess> {
+  /**
+   * Starts a worker and waits until it serves; what it says goes to its log, or with LAB_LOG to the terminal. `wrapper` is a
+   * program with arguments that becomes the worker, in surroundings of its making.
+   */
+  async startWorker(wrapper: readonly string[] = []): Promise<ChildProcess> {
     const log = await open(this.workerLog, 'a');
     const said = process.env['LAB_LOG'] === undefined ? log.fd : ('inherit' as const);
-    const worker = spawn('setpriv', ['--pdeathsig', 'KILL', process.execPath, EVERTHAW, 'worker'], {
-      env: this.environment,
-      stdio: ['ignore', said, said, 'ipc'],
-    });
+    const worker = spawn(
+      'setpriv',
+      ['--pdeathsig', 'KILL', ...wrapper, process.execPath, EVERTHAW, 'worker'],
+      { env: this.environment, stdio: ['ignore', said, said, 'ipc'] },
+    );
     await log.close();
     this.#worker = worker;
     await Promise.race([

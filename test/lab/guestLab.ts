@@ -1,11 +1,11 @@
-import { readdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { vmWorkflowId } from '../../src/domain/names.js';
 import { connectClient, type TemporalAddress } from '../../src/temporal/client.js';
 import { LabEverthaw, type LabHost } from './everthaw.js';
 import type { LabGuest } from './guest.js';
 import { leftoversOnProxy } from './leftovers.js';
+import { leftoversOnLibvirt } from './libvirtLeftovers.js';
 import { LabLibvirt, type LabLibvirtOptions } from './libvirt.js';
 import type { Ran } from './run.js';
 
@@ -72,38 +72,9 @@ export class GuestLab {
    * checkpoints, frozen or paused guests, our directories, half-made domains.
    */
   async leftovers(...guests: readonly LabGuest[]): Promise<readonly string[]> {
-    const found = [...(await leftoversOnProxy(this.everthaw)), ...(await this.#domains())];
-    for (const guest of guests) found.push(...(await this.#onGuest(guest)));
-    return found.sort();
-  }
-
-  async #domains(): Promise<readonly string[]> {
-    const found: string[] = [];
-    for (const name of (await this.libvirt.virsh('list', '--all', '--name')).split('\n').filter(Boolean)) {
-      const xml = await this.libvirt.virsh('dumpxml', '--inactive', name);
-      if (/\.(restoring|replaced)-/.test(name) || xml.includes('everthaw-owner'))
-        found.push(`half-restored VM "${name}"`);
-      if (xml.includes('.everthaw-')) found.push(`definition of "${name}" names an overlay`);
-    }
-    return found;
-  }
-
-  async #onGuest(guest: LabGuest): Promise<readonly string[]> {
-    const { libvirt } = this;
-    const found: string[] = [];
-    const job = await libvirt.tryVirsh('domjobinfo', guest.name);
-    if (job.code === 0 && !/Job type:\s+None/.test(job.stdout)) found.push(`a job of "${guest.name}"`);
-    const checkpoints = (await libvirt.virsh('checkpoint-list', guest.name, '--name')).trim();
-    if (checkpoints !== '') found.push(`checkpoints of "${guest.name}": ${checkpoints}`);
-    if ((await guest.virshState()) === 'paused') found.push(`"${guest.name}" is paused`);
-    const active = await guest.activeDisks();
-    if (active.join() !== guest.diskPaths.join()) found.push(`"${guest.name}" runs on ${active.join(', ')}`);
-    if ((await guest.virshState()) === 'running' && (await guest.isFrozenByAgent()))
-      found.push(`"${guest.name}" is frozen`);
-    for (const directory of new Set(guest.diskPaths.map((path) => dirname(path)))) {
-      for (const name of await readdir(directory))
-        if (name.includes('everthaw')) found.push(`${name} beside the disks of "${guest.name}"`);
-    }
-    return found;
+    return [
+      ...(await leftoversOnProxy(this.everthaw)),
+      ...(await leftoversOnLibvirt(this.libvirt, guests)),
+    ].sort();
   }
 }

@@ -19,6 +19,9 @@ import { refXml, ref, text } from './xml.js';
 /** Datastores whose `/folder` does not show a disk as a file of its bytes. */
 const OBJECT_STORES = ['vsan', 'vvol'];
 
+/** The answer to a cookie of a session that has ended: unlike a method, a file has no fault to say so by. */
+const UNAUTHORIZED = 401;
+
 /** Where it would give wrong bytes or none, and why; asked before the snapshot is taken. */
 export async function datastoreRefusal(
   session: VsphereSession,
@@ -106,13 +109,16 @@ export async function readDatastoreText(
   const what = `read ${formatDatastorePath(place.datastore, path)}`;
   const agent = new Agent({ connect: trustingConnector(session.at.trust) });
   try {
-    const response = await request(folderUrl(session.url, place.datacenter, place.datastore, path), {
-      dispatcher: agent,
-      headers: { cookie: `vmware_soap_session=${await session.cookie()}` },
+    return await session.withCookie(async (cookie) => {
+      const response = await request(folderUrl(session.url, place.datacenter, place.datastore, path), {
+        dispatcher: agent,
+        headers: { cookie: `vmware_soap_session=${cookie}` },
+      });
+      if (response.statusCode === 404) return undefined;
+      if (response.statusCode === UNAUTHORIZED) throw new VimFault('NotAuthenticated', '');
+      if (response.statusCode !== 200) throw new VimFault(`HTTP status ${response.statusCode}`, '');
+      return response.body.text();
     });
-    if (response.statusCode === 404) return undefined;
-    if (response.statusCode !== 200) throw new VimFault(`HTTP status ${response.statusCode}`, '');
-    return await response.body.text();
   } catch (error) {
     throw translate(what, error);
   } finally {

@@ -78,6 +78,19 @@ export class VsphereSession {
     return cookie;
   }
 
+  /** Runs what talks to the host by the cookie alone; once again in a new session where the host knows this one no more. */
+  async withCookie<T>(use: (cookie: string) => Promise<T>): Promise<T> {
+    const cookie = await this.cookie();
+    const logins = this.#logins;
+    try {
+      return await use(cookie);
+    } catch (error) {
+      if (!(error instanceof VimFault && error.type === 'NotAuthenticated')) throw error;
+    }
+    await this.#renew(logins);
+    return use(await this.cookie());
+  }
+
   /** The host's certificate as native tools take it, where a thumbprint vouches for it. */
   async pinned(): Promise<PinnedCertificate | undefined> {
     const { thumbprint } = this.at.trust;

@@ -59,7 +59,9 @@ export class VirshSession {
     const border = randomUUID();
     // virsh repeats what it reads, but takes the quotes out of what it prints.
     const mark = `echo "${border.slice(0, 8)}"${border.slice(8)}`;
-    const late = setTimeout(() => {
+    const late: { outcome?: string } = {};
+    const timer = setTimeout(() => {
+      late.outcome = `gave no answer within ${timeoutMs / 1000} s`;
       this.close();
     }, timeoutMs);
     const abort = (): void => {
@@ -75,10 +77,10 @@ export class VirshSession {
       await nextLook();
       await nextLook();
       const parts = this.#output.split(border);
-      if (parts.length < 3) throw this.#lost(what, timeoutMs);
+      if (parts.length < 3) throw this.#lost(what, late.outcome ?? `ended with ${String(this.#ended)}`);
       return { output: (parts[1] ?? '').replace(/^\n/, ''), said: this.#said };
     } finally {
-      clearTimeout(late);
+      clearTimeout(timer);
       signal?.removeEventListener('abort', abort);
       this.rest();
     }
@@ -112,13 +114,13 @@ export class VirshSession {
     }
   }
 
-  #lost(what: string, timeoutMs: number): EverthawError {
+  #lost(what: string, outcome: string): EverthawError {
     if (this.#ended === SSH_FAILED) return sshFault(`${what} on ${this.#where}`, this.#said);
     const said = this.#said.replace(/^error: /gm, '').trim();
     return new EverthawError({
       code: 'HostUnreachable',
       what,
-      why: said === '' ? `virsh gave no answer within ${timeoutMs / 1000} s` : said,
+      why: said === '' ? `virsh ${outcome}` : said,
       hint: 'see that the hypervisor answers: virsh list',
       retry: 'again',
     });

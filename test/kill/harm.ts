@@ -1,0 +1,53 @@
+import type { RunWatch } from './runWatch.js';
+import type { HostKind, Scene } from './scene.js';
+
+/** What a harm is done to, and by what chance. */
+export interface Blow {
+  readonly scene: Scene;
+  readonly run: RunWatch;
+  /** Of the host's VM that the run works on. */
+  readonly vmName: string;
+  /** A number from `from` to `to` that the seed decides. */
+  readonly chance: (from: number, to: number) => number;
+  /** One of these, as the seed decides. */
+  readonly pick: <T>(choices: readonly T[]) => T;
+}
+
+/** What was done, in a few words, and what takes it back. */
+export interface Struck {
+  readonly told: string;
+  readonly mend: () => Promise<void>;
+}
+
+/**
+ * What the run has to come to. `succeeded`: this harm is nobody's failure. `released`: it may fail or end as asked for; what it held is
+ * let go all the same.
+ */
+export type Demand = 'succeeded' | 'released';
+
+/** One thing that is done to a run. */
+export interface Harm {
+  readonly name: string;
+  readonly hosts: readonly HostKind[];
+  /** At one moment, or from before the run begins until it has ended. */
+  readonly when: 'at a moment' | 'all the while';
+  readonly demand: Demand;
+  /** Whether the run ends without a chance to clean up, so that a sweep has to. */
+  readonly terminates?: boolean;
+  /** Whether the user wants the run to end: how long that takes is measured. */
+  readonly cancels?: boolean;
+  /** Whether the VM itself stands still meanwhile, so that its freeze lasts as long. */
+  readonly stillsVm?: boolean;
+  /** Kinds of run that it is done to; all if it is not said. */
+  readonly runs?: 'backup' | 'restore';
+  /** Whether it needs a destination that is soon full. */
+  readonly smallDestination?: boolean;
+  strike(blow: Blow): Promise<Struck>;
+}
+
+export const BOTH = ['vsphere', 'libvirt'] as const satisfies readonly HostKind[];
+
+/** For what needs no mending. */
+export function nothing(): Promise<void> {
+  return Promise.resolve();
+}

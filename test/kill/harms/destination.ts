@@ -1,0 +1,26 @@
+import { rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { run as runProgram } from '../../lab/run.js';
+import { BOTH, type Harm } from '../harm.js';
+
+export const fillDestination: Harm = {
+  name: 'fill the destination',
+  hosts: BOTH,
+  when: 'at a moment',
+  demand: 'released',
+  runs: 'backup',
+  smallDestination: true,
+  async strike({ scene }) {
+    const filler = join(smallDestination(scene.everthaw.directory), 'somebody-elses-file');
+    await runProgram('dd', ['if=/dev/zero', `of=${filler}`, 'bs=1M'], { mayFail: true });
+    return {
+      told: `fill the destination (${dirname(filler).split('/').at(-1) ?? ''})`,
+      mend: () => rm(filler),
+    };
+  },
+};
+
+/** A small file system, where one can be mounted. */
+export function smallDestination(directory: string): string {
+  return join(directory, 'small');
+}

@@ -1,0 +1,45 @@
+import { baselineOf, isFailed, runCase, type Baseline, type Verdict } from './case.js';
+import type { Plan } from './plan.js';
+import { tellVerdict } from './report.js';
+import type { Scene } from './scene.js';
+
+/** Runs cases one after the other on one scene; after a case that failed on a new one, lest it spoil the next. */
+export class Suite {
+  readonly verdicts: Verdict[] = [];
+  readonly #start: () => Promise<Scene>;
+  readonly #say: (line: string) => void;
+  #stage: { readonly scene: Scene; readonly baseline: Baseline } | undefined;
+
+  constructor(start: () => Promise<Scene>, say: (line: string) => void) {
+    this.#start = start;
+    this.#say = say;
+  }
+
+  async scene(): Promise<Scene> {
+    return (await this.#ready()).scene;
+  }
+
+  async run(plan: Plan): Promise<Verdict> {
+    const { scene, baseline } = await this.#ready();
+    const number = this.verdicts.length + 1;
+    const verdict = await runCase(scene, plan, number, baseline);
+    this.verdicts.push(verdict);
+    this.#say(tellVerdict(number, scene.kind, verdict));
+    if (isFailed(verdict)) await this.stop();
+    return verdict;
+  }
+
+  async stop(): Promise<void> {
+    const stage = this.#stage;
+    this.#stage = undefined;
+    await stage?.scene.stop();
+  }
+
+  async #ready() {
+    if (this.#stage === undefined) {
+      const scene = await this.#start();
+      this.#stage = { scene, baseline: await baselineOf(scene) };
+    }
+    return this.#stage;
+  }
+}

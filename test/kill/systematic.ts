@@ -1,0 +1,26 @@
+import { killWorker } from './harms/worker.js';
+import { cancel, terminateAndKill } from './harms/run.js';
+import type { Plan } from './plan.js';
+import type { Scene } from './scene.js';
+
+/** Into a step, where it is hit in its middle: most of them take a tenth of a second or two. */
+const INTO_STEP_MS = 60;
+
+/**
+ * Every step of every kind of run, before it, in it and behind it, with a worker that is killed and with a user who cancels; and every
+ * kind of holding, with a run that is terminated while it holds it. A case's number is its seed.
+ */
+export function systematicPlans({ jobs, holdings }: Scene): readonly Plan[] {
+  const plans: Omit<Plan, 'seed' | 'chances'>[] = [];
+  for (const job of jobs)
+    for (const type of job.steps)
+      for (const point of ['before', 'in', 'after'] as const)
+        for (const harm of [killWorker, cancel])
+          plans.push({ job, harm, moment: { at: 'step', type, point, nth: 1, delayMs: INTO_STEP_MS } });
+  for (const { kind, job: name, pattern } of holdings) {
+    const job = jobs.find((each) => each.name === name);
+    if (job === undefined) throw new Error(`no job "${name}" to hold a ${kind}`);
+    plans.push({ job, harm: terminateAndKill, moment: { at: 'holding', kind, pattern } });
+  }
+  return plans.map((plan, index) => ({ ...plan, seed: index + 1, chances: [] }));
+}
