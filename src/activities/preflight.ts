@@ -8,7 +8,7 @@ import type { VmDescription } from '../domain/vm.js';
 import { checkDestination, exists, freeBytes } from '../destinations/directory.js';
 import { restorePointOf } from './writeCatalog.js';
 import type { Host } from '../hosts/host.js';
-import { hostOf, type Dependencies } from './dependencies.js';
+import { hostOf, takeLoan, type Dependencies } from './dependencies.js';
 
 export interface PreflightInput extends Step {
   readonly request: BackupRequest;
@@ -18,6 +18,7 @@ export interface PreflightInput extends Step {
 export function createPreflight(dependencies: Dependencies) {
   return async function preflight(input: PreflightInput): Promise<PreflightResult> {
     const { request, run } = input;
+    await takeLoan(dependencies, { ...input, loan: request.loan });
     const host = await hostOf(dependencies, input);
     const vm = await host.describeVm(request.vm.instanceUuid);
     refuseDisks(vm);
