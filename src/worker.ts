@@ -1,5 +1,5 @@
 import { watch } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import type { Client } from '@temporalio/client';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import { pino, type Logger } from 'pino';
@@ -9,6 +9,7 @@ import { StepInterceptor } from './activities/interceptor.js';
 import { stateDirectories } from './config/directories.js';
 import type { Settings } from './config/settings.js';
 import { messageOf } from './domain/errors.js';
+import { machineIdentity } from './disks/machine.js';
 import { hostQueue, proxyQueue, WORKFLOW_QUEUE } from './domain/names.js';
 import { HoldingRecords } from './holdings/records.js';
 import { HostPool } from './hosts/hostPool.js';
@@ -73,8 +74,7 @@ export class EverthawWorker {
       identity: {
         cluster: await clusterIdOf(client),
         namespace: temporal.namespace,
-        machineId: await firstLine('/etc/machine-id'),
-        bootId: await firstLine('/proc/sys/kernel/random/boot_id'),
+        ...(await machineIdentity()),
       },
       version: settings.version,
     });
@@ -162,8 +162,4 @@ export class EverthawWorker {
     });
     return { worker, ended: worker.run() };
   }
-}
-
-async function firstLine(file: string): Promise<string> {
-  return (await readFile(file, 'utf8').catch(() => '')).trim();
 }

@@ -17,29 +17,44 @@ export interface Dependencies extends ReleaseTools {
   readonly version: string;
 }
 
+type OfRun = Pick<Step, 'vm' | 'run'>;
+
 /** The host of a step, in the login session of its run. */
-export function hostOf({ hosts }: ReleaseTools, { vm, run }: Pick<Step, 'vm' | 'run'>): Promise<Host> {
+export function hostOf({ hosts }: ReleaseTools, { vm, run }: OfRun): Promise<Host> {
   return hosts.open(vm.hostUuid, run.runId);
 }
 
 /** The owner record of what a step takes. */
 export async function ownerOf(
   dependencies: Dependencies,
-  step: Pick<Step, 'run' | 'vm'> & Pick<OwnerRecord, 'kept'>,
+  step: OfRun & Pick<OwnerRecord, 'kept'>,
 ): Promise<OwnerRecord> {
   const host = await hostOf(dependencies, step);
+  const owner = ownerAt(dependencies, step, await host.now());
+  return step.kept === undefined ? owner : { ...owner, kept: step.kept };
+}
+
+/** The same for what is taken before the host can be asked for the time. */
+export function ownerAt({ identity, proxy }: Dependencies, { run, vm }: OfRun, takenAt: Date): OwnerRecord {
   return {
     version: 1,
-    cluster: dependencies.identity.cluster,
-    namespace: dependencies.identity.namespace,
-    workflowId: step.run.workflowId,
-    runId: step.run.runId,
-    hostUuid: step.vm.hostUuid,
-    vmUuid: step.vm.instanceUuid,
-    proxy: dependencies.proxy,
-    machineId: dependencies.identity.machineId,
-    bootId: dependencies.identity.bootId,
-    takenAt: (await host.now()).toISOString(),
-    ...(step.kept === undefined ? {} : { kept: step.kept }),
+    cluster: identity.cluster,
+    namespace: identity.namespace,
+    workflowId: run.workflowId,
+    runId: run.runId,
+    hostUuid: vm.hostUuid,
+    vmUuid: vm.instanceUuid,
+    proxy,
+    machineId: identity.machineId,
+    bootId: identity.bootId,
+    takenAt: takenAt.toISOString(),
   };
+}
+
+/** Notes whose loan of the host it is: from now on the run logs in by its own, whatever other runs were lent since. */
+export function takeLoan(
+  dependencies: Dependencies,
+  { loan, ...step }: OfRun & { readonly loan: string },
+): Promise<void> {
+  return dependencies.register.assign(step.vm.hostUuid, loan, ownerAt(dependencies, step, new Date()));
 }

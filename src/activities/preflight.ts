@@ -9,7 +9,7 @@ import { checkDestination, exists, freeBytes } from '../destinations/directory.j
 import { theSnapshot } from './existingSnapshot.js';
 import { restorePointOf } from './writeCatalog.js';
 import type { Host } from '../hosts/host.js';
-import { hostOf, type Dependencies } from './dependencies.js';
+import { hostOf, takeLoan, type Dependencies } from './dependencies.js';
 
 export interface PreflightInput extends Step {
   readonly request: BackupRequest;
@@ -19,6 +19,7 @@ export interface PreflightInput extends Step {
 export function createPreflight(dependencies: Dependencies) {
   return async function preflight(input: PreflightInput): Promise<PreflightResult> {
     const { request, run } = input;
+    await takeLoan(dependencies, { ...input, loan: request.loan });
     const host = await hostOf(dependencies, input);
     const vm = await host.describeVm(request.vm.instanceUuid);
     refuseDisks(vm);

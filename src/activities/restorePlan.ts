@@ -1,7 +1,7 @@
 import { EverthawError } from '../domain/errors.js';
 import type { RestorePlan, RestoreRequest, Step } from '../domain/runs.js';
 import { readManifest } from '../destinations/restorePoint.js';
-import { hostOf, type Dependencies } from './dependencies.js';
+import { hostOf, takeLoan, type Dependencies } from './dependencies.js';
 
 export interface PlanInput extends Step {
   readonly request: RestoreRequest;
@@ -11,6 +11,7 @@ export interface PlanInput extends Step {
 export function createPlanRestore(dependencies: Dependencies) {
   return async function planRestore(input: PlanInput): Promise<RestorePlan> {
     const { request } = input;
+    await takeLoan(dependencies, { ...input, loan: request.loan });
     const host = await hostOf(dependencies, input);
     const manifest = await readManifest(request.directory);
     const way = host.importWay(manifest.disks);

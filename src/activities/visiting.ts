@@ -1,5 +1,5 @@
 import type { RunRef, VmRef } from '../domain/holding.js';
-import type { Dependencies } from './dependencies.js';
+import { ownerAt, type Dependencies } from './dependencies.js';
 
 type OfRun =
   | { readonly run: RunRef; readonly vm: VmRef }
@@ -14,13 +14,21 @@ export function visiting<Input extends OfRun & { readonly proxy: string }, Resul
   step: (input: Input) => Promise<Result>,
 ): (input: Input) => Promise<Result> {
   return async (input) => {
+    if (input.proxy === dependencies.proxy) return step(input);
+    const ofRun = runAndVm(input);
+    const { run, vm } = ofRun;
+    // Before it logs in: should this process die, a sweep knows whose session that was.
+    const owner = ownerAt(dependencies, ofRun, new Date());
+    await dependencies.records.write('loginSession', { owner, vmName: vm.name });
     try {
       return await step(input);
     } finally {
-      if (input.proxy !== dependencies.proxy) {
-        const { run, vm } = 'holding' in input ? input.holding : input;
-        await dependencies.hosts.end(vm.hostUuid, run.runId);
-      }
+      await dependencies.hosts.end(vm.hostUuid, run.runId);
+      await dependencies.records.remove('loginSession', run);
     }
   };
+}
+
+function runAndVm(input: OfRun): { readonly run: RunRef; readonly vm: VmRef } {
+  return 'holding' in input ? input.holding : input;
 }

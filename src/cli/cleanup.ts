@@ -1,89 +1,120 @@
-import { rm } from 'node:fs/promises';
-import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
-import { stateDirectories } from '../config/directories.js';
 import type { Settings } from '../config/settings.js';
-import { HoldingRecords } from '../holdings/records.js';
-import { judgeAll, releaseJudged, type Judged } from '../holdings/sweep.js';
-import { HostPool } from '../hosts/hostPool.js';
-import { HostRegister } from '../hosts/register.js';
+import { EverthawError } from '../domain/errors.js';
+import type { SweepTools, Trouble } from '../holdings/listing.js';
+import { releaseByForce, releaseJudged } from '../holdings/releaseJudged.js';
+import { judgeAll, type Judged, type Judgement } from '../holdings/sweep.js';
 import { clusterIdOf } from '../temporal/client.js';
 import { askLiveness } from '../temporal/liveness.js';
-import { accessHost, addHostFlags, lendHost, type HostFlags } from './hostAccess.js';
-import { EXIT } from './output.js';
+import { isAgreed } from './agreement.js';
+import { addHostFlags, type HostFlags } from './hostAccess.js';
+import { EXIT, Output } from './output.js';
+import { withSweepTools } from './sweepTools.js';
 import { accessTemporal } from './temporalAccess.js';
 
-/** Name under which the clean-up stands in the register while it needs a host. */
-const USER = 'sweeper';
+export interface CleanupFlags extends HostFlags {
+  readonly yes: boolean;
+  readonly json: boolean;
+  readonly force?: string;
+}
 
 /** Lists what is left over on the hosts and on this proxy, and lets go of what belongs to nobody who lives (F10). */
 export function addCleanup(program: Command, settings: Settings): void {
-  addHostFlags(
-    program
-      .command('cleanup')
-      .description('list what is left over, and let go of what no living run owns; safe at any time')
-      .option('-y, --yes', 'do not ask', false),
-  ).action(async (flags: HostFlags & { yes: boolean }) => {
-    const directories = stateDirectories(settings);
-    const register = new HostRegister(directories.hosts);
-    const named = (flags.host ?? settings.host.address) !== undefined;
-    const access = named ? await accessHost(settings, flags) : undefined;
-    const { client } = await accessTemporal(settings);
-    const hosts = new HostPool(register, directories.sessions);
-    const tools = { proxy: settings.proxy, hosts, records: new HoldingRecords(directories.holdings) };
-    if (access !== undefined) {
-      await access.host.logout();
-      await lendHost(settings, access, USER);
-    }
-    try {
-      const cluster = await clusterIdOf(client);
-      const { namespace } = settings.temporal;
-      const rules = { cluster, namespace, maximumAgeMs: settings.maximumSnapshotAgeMs };
-      const judged = (await judgeAll(tools, (owner) => askLiveness(client, owner), rules)).filter(
-        ({ found }) => found.kind !== 'loginSession',
-      );
-      for (const each of judged) console.log(describe(each));
-      const unfinished = await register.unfinished();
-      for (const folder of unfinished)
-        console.log(
-          `release  ${folder}: a host's password, put there by a command that died before it used it`,
-        );
-      const releasable = judged.filter(({ decision }) => decision.release);
-      const count = releasable.length + unfinished.length;
-      if (count === 0)
-        console.log(judged.length === 0 ? 'nothing is left over' : 'nothing of it may be let go');
-      else if (flags.yes || (await isAgreed(count))) {
-        for (const folder of unfinished) {
-          await rm(folder, { recursive: true, force: true });
-          console.log(`let go: ${folder}`);
-        }
-        const failures = await releaseJudged(releasable, tools, (line) => {
-          console.log(line);
-        });
-        if (failures > 0) process.exitCode = failures < releasable.length ? EXIT.partial : EXIT.failed;
-      }
-    } finally {
-      for (const { uuid } of await hosts.registered()) {
-        await hosts.end(uuid, USER);
-        await register.settle(uuid, USER);
-      }
-      await client.connection.close();
-    }
+  addHostFlags(addCleanupFlags(program.command('cleanup'))).action((flags: CleanupFlags) =>
+    cleanUp(settings, flags),
+  );
+}
+
+export function addCleanupFlags(command: Command): Command {
+  return command
+    .description('list what is left over, and let go of what no living run owns; safe at any time')
+    .option('-y, --yes', 'do not ask', false)
+    .option(
+      '--force <id>',
+      'let go of this one thing, though nobody can say whose it is; never of a living run’s',
+    )
+    .option('--json', 'one JSON object a line', false);
+}
+
+export async function cleanUp(settings: Settings, flags: CleanupFlags): Promise<void> {
+  const output = new Output(flags.json);
+  const { client } = await accessTemporal(settings);
+  const cluster = await clusterIdOf(client);
+  await withSweepTools(settings, flags, async (tools, silent) => {
+    const { namespace } = settings.temporal;
+    const rules = { cluster, namespace, maximumAgeMs: settings.maximumSnapshotAgeMs };
+    const judgement = await judgeAll(tools, (owner) => askLiveness(client, owner), rules);
+    await showAndRelease(
+      { ...judgement, troubles: [...silent, ...judgement.troubles] },
+      tools,
+      flags,
+      output,
+    );
   });
+  await client.connection.close();
 }
 
-function describe({ found, decision }: Judged): string {
-  return `${decision.release ? 'release' : 'keep   '}  ${found.what}: ${decision.reason}`;
-}
-
-/** Without a terminal nobody can agree, and nothing is released. */
-async function isAgreed(count: number): Promise<boolean> {
-  if (!process.stdin.isTTY) {
-    console.log('nobody can be asked here: say -y to let go of it');
-    return false;
+/** Shows what was found, asks, and lets go of what may go, or of the one thing that was named. */
+export async function showAndRelease(
+  judgement: Judgement,
+  tools: SweepTools,
+  flags: Pick<CleanupFlags, 'yes' | 'force'>,
+  output: Output,
+): Promise<void> {
+  const { judged, troubles } = judgement;
+  for (const each of judged) output.result(asObject(each), [asLine(each)]);
+  for (const trouble of troubles) output.result({ ...trouble, unseen: true }, [unseen(trouble)]);
+  if (troubles.length > 0) process.exitCode = EXIT.partial;
+  if (flags.force !== undefined) return force(flags.force, judged, tools, flags.yes, output);
+  const count = judged.filter(({ decision }) => decision.release).length;
+  if (count === 0) {
+    output.say(judged.length === 0 ? 'nothing is left over' : 'nothing of it may be let go');
+    return;
   }
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  const answer = await terminal.question(`let go of ${count} thing${count === 1 ? '' : 's'}? [y/N] `);
-  terminal.close();
-  return /^y(es)?$/i.test(answer.trim());
+  if (!flags.yes && !(await isAgreed(`let go of ${count} thing${count === 1 ? '' : 's'}?`, output))) return;
+  const outcomes = await releaseJudged(judgement, tools, (line) => {
+    output.say(line);
+  });
+  for (const { judged: each, why } of outcomes)
+    output.result(
+      { id: each.id, kind: each.found.kind, what: each.found.what, letGo: why === undefined, why },
+      [],
+    );
+  const failures = outcomes.filter(({ why }) => why !== undefined).length;
+  if (failures > 0) process.exitCode = failures < count ? EXIT.partial : EXIT.failed;
+}
+
+async function force(
+  id: string,
+  judged: readonly Judged[],
+  tools: SweepTools,
+  isAsked: boolean,
+  output: Output,
+): Promise<void> {
+  const named = judged.find((each) => each.id === id);
+  if (named === undefined) {
+    throw new EverthawError({
+      code: 'WrongUsage',
+      what: `let go of ${JSON.stringify(id)} by force`,
+      why: 'nothing that was found has this id',
+      hint: 'take the whole id from the list',
+    });
+  }
+  const { what } = named.found;
+  if (!isAsked && !(await isAgreed(`let go of ${what}, though ${named.decision.reason}?`, output))) return;
+  await releaseByForce(named, tools);
+  output.result({ id, what, letGo: true }, [`let go: ${what} (by force)`]);
+}
+
+function asObject({ id, found, decision }: Judged): object {
+  const { kind, what, hostUuid, owner, ageMs } = found;
+  return { id, kind, what, hostUuid, owner, ageMs, ...decision };
+}
+
+function asLine({ id, found, decision }: Judged): string {
+  return `${decision.release ? 'release' : 'keep   '}  ${id}  ${found.what}: ${decision.reason}`;
+}
+
+function unseen({ what, why }: Trouble): string {
+  return `unseen   ${what}: ${why}`;
 }

@@ -4,6 +4,7 @@ import { Option, type Command } from 'commander';
 import { stateDirectories } from '../config/directories.js';
 import type { Settings } from '../config/settings.js';
 import { EverthawError, isErrorWithCode } from '../domain/errors.js';
+import type { OwnerRecord } from '../domain/owner.js';
 import type { VmSummary } from '../domain/vm.js';
 import { formatVmSpec, type VmSpec } from '../domain/vmSpec.js';
 import type { Host } from '../hosts/host.js';
@@ -129,8 +130,9 @@ export async function lendHost(
   settings: Settings,
   { entry, password }: HostAccess,
   loan: string,
+  borrower?: OwnerRecord,
 ): Promise<void> {
-  await new HostRegister(stateDirectories(settings).hosts).lend(entry, password, loan);
+  await new HostRegister(stateDirectories(settings).hosts).lend(entry, password, loan, borrower);
 }
 
 /**
@@ -140,10 +142,10 @@ export async function lendHost(
 export async function startWithLoan<T>(
   settings: Settings,
   access: HostAccess,
-  loan: string,
+  { loan, borrower }: { readonly loan: string; readonly borrower: OwnerRecord },
   start: () => Promise<T>,
 ): Promise<T> {
-  await lendHost(settings, access, loan);
+  await lendHost(settings, access, loan, borrower);
   try {
     return await start();
   } catch (error) {

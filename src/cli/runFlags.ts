@@ -1,7 +1,11 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import type { Command } from 'commander';
 import type { Settings } from '../config/settings.js';
-import type { RetrySettings } from '../domain/runs.js';
+import type { BackupRequest, RetrySettings } from '../domain/runs.js';
+import { clusterIdOf } from '../temporal/client.js';
+import { machineIdentity } from '../disks/machine.js';
+import { vmWorkflowId } from '../domain/names.js';
+import type { OwnerRecord } from '../domain/owner.js';
 import { accessTemporal } from './temporalAccess.js';
 import { addHostFlags, startWithLoan, type HostAccess, type HostFlags } from './hostAccess.js';
 import { Output } from './output.js';
@@ -45,7 +49,10 @@ export interface RunToStart<Request, Result> {
 }
 
 /** Starts a run and follows it to its end, unless it is to be left alone. */
-export async function startAndFollow<Request extends { readonly loan: string }, Result extends object>(
+export async function startAndFollow<
+  Request extends Pick<BackupRequest, 'loan' | 'vm'>,
+  Result extends object,
+>(
   settings: Settings,
   flags: RunFlags,
   access: HostAccess,
@@ -53,11 +60,34 @@ export async function startAndFollow<Request extends { readonly loan: string }, 
 ): Promise<void> {
   const output = new Output(flags.json);
   const { client } = await accessTemporal(settings);
-  const handle = await startWithLoan(settings, access, request.loan, () => start(client, request));
+  const borrower = await borrowerOf(settings, await clusterIdOf(client), request);
+  const handle = await startWithLoan(settings, access, { loan: request.loan, borrower }, () =>
+    start(client, request),
+  );
   output.say(`${title} started as ${handle.workflowId}`);
   if (!flags.detach) {
     const result = await watchRun(handle, output);
     output.result(result, describe(result));
   }
   await client.connection.close();
+}
+
+/** Who borrows a host for a run that is not started yet: its id comes with its first step. */
+async function borrowerOf(
+  { proxy, temporal }: Settings,
+  cluster: string,
+  { vm }: Pick<BackupRequest, 'vm'>,
+): Promise<OwnerRecord> {
+  return {
+    version: 1,
+    cluster,
+    namespace: temporal.namespace,
+    workflowId: vmWorkflowId(vm.hostUuid, vm.instanceUuid),
+    runId: '',
+    hostUuid: vm.hostUuid,
+    vmUuid: vm.instanceUuid,
+    proxy,
+    ...(await machineIdentity()),
+    takenAt: new Date().toISOString(),
+  };
 }

@@ -38,7 +38,8 @@ export type Holding =
   | (OnProxy & { readonly kind: 'importLease' })
   | (OnProxy & { readonly kind: 'nbdServer' })
   | (OnProxy & { readonly kind: 'partialDirectory'; readonly directory: string })
-  | (OnProxy & { readonly kind: 'loginSession' });
+  | (OnProxy & { readonly kind: 'loginSession' })
+  | (OnProxy & { readonly kind: 'hostLoan'; readonly loan: string });
 
 export type HoldingKind = Holding['kind'];
 

@@ -1,6 +1,6 @@
 import { parseOwner } from '../domain/owner.js';
 import type { GuestControl } from '../hosts/guestControl.js';
-import { GONE, runOf, vmOf, type HoldingOf, type Kind, type ReleaseTools } from './kind.js';
+import { GONE, runOf, vmOf, type HoldingOf, type Kind, type ListedHost, type ReleaseTools } from './kind.js';
 
 type GuestKind = 'pausedApplication' | 'freeze';
 
@@ -23,7 +23,7 @@ function guestKind(
       return guest === undefined ? GONE : guest.absence(kind, holding.vm.instanceUuid, holding.run.runId);
     },
 
-    list: (tools: ReleaseTools) => list(kind, tools),
+    list: { on: 'host', find: (at: ListedHost) => find(kind, at) },
   };
 }
 
@@ -35,24 +35,23 @@ async function guestOf(
   return 'scriptsRunBy' in guest ? undefined : guest;
 }
 
-async function list(kind: GuestKind, { hosts }: ReleaseTools) {
-  const found = [];
-  for (const entry of await hosts.registered()) {
-    const { guest } = await hosts.open(entry.uuid, 'sweeper');
-    if ('scriptsRunBy' in guest) continue;
-    for (const debt of await guest.debts()) {
-      if (debt.kind !== kind) continue;
-      const owner = parseOwner(debt.description);
-      found.push({
-        kind,
-        what: `${kind === 'freeze' ? 'freeze' : 'paused application'} of VM "${debt.vmName}" on ${entry.address}`,
-        owner,
-        vmUuid: debt.vmUuid,
-        holding: owner === undefined ? undefined : { kind, run: runOf(owner), vm: vmOf(owner, debt.vmName) },
-      });
-    }
-  }
-  return found;
+async function find(kind: GuestKind, { host, entry, ageMs }: ListedHost) {
+  const { guest } = host;
+  if ('scriptsRunBy' in guest) return [];
+  const debts = (await guest.debts()).filter((debt) => debt.kind === kind);
+  return debts.map(({ vmUuid, vmName, description }) => {
+    const owner = parseOwner(description);
+    return {
+      kind,
+      key: `${vmUuid} ${owner?.runId ?? description}`,
+      what: `${kind === 'freeze' ? 'freeze' : 'paused application'} of VM "${vmName}" on ${entry.address}`,
+      owner,
+      vmUuid,
+      hostUuid: entry.uuid,
+      ...(owner === undefined ? {} : { ageMs: ageMs(owner.takenAt) }),
+      holding: owner === undefined ? undefined : { kind, run: runOf(owner), vm: vmOf(owner, vmName) },
+    };
+  });
 }
 
 export const freeze = guestKind('freeze', (guest, vmUuid, runId) => guest.thaw(vmUuid, runId));

@@ -38,16 +38,17 @@ export const halfRestoredVm: Kind<'halfRestoredVm'> = {
       : { state: 'present', why: `VM "${holding.finalName}" still stands aside` };
   },
 
-  async list({ hosts }) {
-    const found = [];
-    for (const entry of await hosts.registered()) {
-      const host = await hosts.open(entry.uuid, 'sweeper');
-      for (const vm of await host.listMarkedVms()) {
+  list: {
+    on: 'host',
+    async find({ host, entry }) {
+      return (await host.listMarkedVms()).map((vm) => {
         const owner = parseOwner(vm.mark);
-        found.push({
+        return {
           kind: 'halfRestoredVm' as const,
+          key: `${vm.moref} ${vm.instanceUuid}`,
           what: `half-restored VM "${vm.name}" on ${entry.address}`,
           owner,
+          hostUuid: entry.uuid,
           holding:
             owner === undefined
               ? undefined
@@ -57,10 +58,9 @@ export const halfRestoredVm: Kind<'halfRestoredVm'> = {
                   vm: vmOf(owner, vm.name),
                   finalName: vm.name.replace(/\.restoring-[0-9a-f]{8}$/, ''),
                 },
-        });
-      }
-    }
-    return found;
+        };
+      });
+    },
   },
 };
 

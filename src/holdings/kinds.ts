@@ -2,7 +2,8 @@ import { EverthawError } from '../domain/errors.js';
 import type { Holding, HoldingKind } from '../domain/holding.js';
 import { freeze, pausedApplication } from './guestDebt.js';
 import { halfRestoredVm } from './halfRestoredVm.js';
-import type { FoundHolding, Kind, ReleaseTools } from './kind.js';
+import { hostLoan } from './hostLoan.js';
+import type { Kind, ReleaseTools } from './kind.js';
 import { exportLease, importLease } from './lease.js';
 import { loginSession } from './loginSession.js';
 import { nbdServer } from './nbdServer.js';
@@ -11,7 +12,7 @@ import { snapshot } from './snapshot.js';
 import { uploadedFile } from './uploadedFile.js';
 
 /** Every kind of holding. A new resource is one new file and one line here. */
-const KINDS: { readonly [K in HoldingKind]: Kind<K> } = {
+export const KINDS: { readonly [K in HoldingKind]: Kind<K> } = {
   pausedApplication,
   freeze,
   snapshot,
@@ -22,10 +23,11 @@ const KINDS: { readonly [K in HoldingKind]: Kind<K> } = {
   halfRestoredVm,
   partialDirectory,
   loginSession,
+  hostLoan,
 };
 
 /** What of these must be gone before the next can go: a sweep takes the kinds in this order. */
-const SWEEP_ORDER = [
+export const SWEEP_ORDER: readonly HoldingKind[] = [
   'freeze',
   'pausedApplication',
   'nbdServer',
@@ -36,7 +38,8 @@ const SWEEP_ORDER = [
   'snapshot',
   'partialDirectory',
   'loginSession',
-] as const satisfies readonly HoldingKind[];
+  'hostLoan',
+];
 
 /**
  * Lets a holding go: releases it and looks whether it is gone.
@@ -58,11 +61,4 @@ export async function letGo(holding: Holding, tools: ReleaseTools): Promise<void
     hint: 'it is tried again until it is gone',
     retry: 'again',
   });
-}
-
-/** Everything that exists of every kind, in the order in which it can be let go. */
-export async function listAll(tools: ReleaseTools): Promise<readonly FoundHolding[]> {
-  const found: FoundHolding[] = [];
-  for (const kind of SWEEP_ORDER) found.push(...(await KINDS[kind].list(tools)));
-  return found;
 }

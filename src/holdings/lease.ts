@@ -1,7 +1,16 @@
 import type { Absence } from '../domain/holding.js';
 import type { OwnerRecord } from '../domain/owner.js';
 import type { LeaseNotes } from '../hosts/exports.js';
-import { GONE, runOf, vmOf, type HoldingOf, type Kind, type ReleaseTools } from './kind.js';
+import {
+  agedOn,
+  GONE,
+  runOf,
+  vmOf,
+  type HoldingOf,
+  type Kind,
+  type ListedProxy,
+  type ReleaseTools,
+} from './kind.js';
 import type { HoldingRecords } from './records.js';
 
 type LeaseKind = 'exportLease' | 'importLease';
@@ -50,15 +59,20 @@ function leaseKind(kind: LeaseKind): Kind<'exportLease'> & Kind<'importLease'> {
         : { state: 'present', why: `lease ${record.id ?? 'without an id'} is noted` };
     },
 
-    list: (tools: ReleaseTools) => listRecords(kind, tools),
+    list: { on: 'proxy', find: (at: ListedProxy) => findNoted(kind, at) },
   };
 }
 
-async function listRecords(kind: LeaseKind, { proxy, records }: ReleaseTools) {
+async function findNoted(kind: LeaseKind, at: ListedProxy) {
+  const { proxy, records } = at;
   return (await records.list(kind)).map(({ owner, vmName, id }) => ({
     kind,
+    key: owner.runId,
     what: `${kind === 'exportLease' ? 'export' : 'import'} lease ${id ?? '(not known)'} of VM "${vmName}"`,
     owner,
+    hostUuid: owner.hostUuid,
+    // An upload may take as long as it likes: no VM grows meanwhile.
+    ...(kind === 'exportLease' ? agedOn(at, owner) : {}),
     holding: { kind, proxy, run: runOf(owner), vm: vmOf(owner, vmName) },
   }));
 }

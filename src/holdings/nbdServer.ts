@@ -1,5 +1,5 @@
 import { isNbdServerAlive, stopNbdServer } from '../disks/nbdServer.js';
-import { GONE, runOf, vmOf, type Kind } from './kind.js';
+import { agedOn, GONE, runOf, vmOf, type Kind } from './kind.js';
 
 /** An nbdkit on this proxy, with its socket and its copy of the session cookie. */
 export const nbdServer: Kind<'nbdServer'> = {
@@ -16,12 +16,18 @@ export const nbdServer: Kind<'nbdServer'> = {
       : { state: 'present', why: 'its files are there' };
   },
 
-  async list({ proxy, records }) {
-    return (await records.list('nbdServer')).map(({ owner, vmName }) => ({
-      kind: 'nbdServer' as const,
-      what: `NBD server for VM "${vmName}"`,
-      owner,
-      holding: { kind: 'nbdServer' as const, proxy, run: runOf(owner), vm: vmOf(owner, vmName) },
-    }));
+  list: {
+    on: 'proxy',
+    async find(at) {
+      const { proxy, records } = at;
+      return (await records.list('nbdServer')).map(({ owner, vmName }) => ({
+        kind: 'nbdServer' as const,
+        key: owner.runId,
+        what: `NBD server for VM "${vmName}"`,
+        owner,
+        ...agedOn(at, owner),
+        holding: { kind: 'nbdServer' as const, proxy, run: runOf(owner), vm: vmOf(owner, vmName) },
+      }));
+    },
   },
 };

@@ -16,25 +16,23 @@ export const partialDirectory: Kind<'partialDirectory'> = {
     return (await isOurs(holding)) ? { state: 'present', why: `"${holding.directory}" exists` } : GONE;
   },
 
-  async list({ proxy, records }) {
-    return (await records.list('partialDirectory')).flatMap(({ owner, vmName, id }) =>
-      id === undefined
-        ? []
-        : [
-            {
-              kind: 'partialDirectory' as const,
-              what: `unfinished backup in "${id}"`,
-              owner,
-              holding: {
-                kind: 'partialDirectory' as const,
-                proxy,
-                run: runOf(owner),
-                vm: vmOf(owner, vmName),
-                directory: id,
-              },
-            },
-          ],
-    );
+  list: {
+    on: 'proxy',
+    async find({ proxy, records }) {
+      return (await records.list('partialDirectory')).flatMap(({ owner, vmName, id: directory }) => {
+        if (directory === undefined) return [];
+        const kind = 'partialDirectory' as const;
+        return [
+          {
+            kind,
+            key: directory,
+            what: `unfinished backup in "${directory}"`,
+            owner,
+            holding: { kind, proxy, run: runOf(owner), vm: vmOf(owner, vmName), directory },
+          },
+        ];
+      });
+    },
   },
 };
 

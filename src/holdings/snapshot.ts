@@ -1,7 +1,8 @@
-import { isErrorWithCode } from '../domain/errors.js';
+import { EverthawError, isErrorWithCode } from '../domain/errors.js';
 import { SNAPSHOT_NAME } from '../domain/names.js';
 import { parseOwner } from '../domain/owner.js';
 import type { SnapshotInfo } from '../domain/vm.js';
+import type { Host } from '../hosts/host.js';
 import { GONE, runOf, vmOf, type HoldingOf, type Kind } from './kind.js';
 
 /** A snapshot on the host, its owner in its description. Released by its owner record, whatever its id. */
@@ -24,30 +25,44 @@ export const snapshot: Kind<'snapshot'> = {
     }
   },
 
-  async list({ hosts }) {
-    const found = [];
-    for (const entry of await hosts.registered()) {
-      const host = await hosts.open(entry.uuid, 'sweeper');
-      const now = await host.now();
-      for (const { vmUuid, vmName, snapshot: info } of await host.listAllSnapshots(SNAPSHOT_NAME)) {
+  list: {
+    on: 'host',
+    async find({ host, entry, ageMs }) {
+      return (await host.listAllSnapshots(SNAPSHOT_NAME)).map(({ vmUuid, vmName, snapshot: info }) => {
         const owner = parseOwner(info.description);
-        found.push({
+        return {
           kind: 'snapshot' as const,
+          key: `${vmUuid} ${info.id}`,
           what: `snapshot ${info.id} of VM "${vmName}" on ${entry.address}`,
           owner,
           vmUuid,
           kept: owner?.kept,
-          ageMs: now.getTime() - Date.parse(info.createdAt),
+          hostUuid: entry.uuid,
+          ageMs: ageMs(info.createdAt),
           holding:
             owner === undefined
               ? undefined
               : { kind: 'snapshot' as const, run: runOf(owner), vm: vmOf(owner, vmName) },
-        });
-      }
-    }
-    return found;
+          directly: () => commitThat(host, vmUuid, info.id),
+        };
+      });
+    },
   },
 };
+
+/** Lets go of one snapshot by its id, whoever made it. */
+async function commitThat(host: Host, vmUuid: string, snapshotId: string): Promise<void> {
+  await host.commitSnapshot(vmUuid, snapshotId);
+  const absence = await host.snapshotAbsence(vmUuid, ({ id }) => id === snapshotId);
+  if (absence.state === 'gone') return;
+  throw new EverthawError({
+    code: 'ResourceBusy',
+    what: `remove snapshot ${snapshotId}`,
+    why: absence.why,
+    hint: 'try again when nothing else works on the VM',
+    retry: 'again',
+  });
+}
 
 /** Picks the snapshots of a holding's run on its own VM: a clone's copy of the record names another VM and is not ours. */
 export function isOf(holding: HoldingOf<'snapshot'>): (found: SnapshotInfo) => boolean {

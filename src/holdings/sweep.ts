@@ -1,50 +1,69 @@
-import { messageOf } from '../domain/errors.js';
+import { createHash } from 'node:crypto';
+import { mapAtMost } from '../disks/mapAtMost.js';
 import type { OwnerRecord } from '../domain/owner.js';
-import { decideRelease, type Decision, type Liveness, type ReleaseRules } from '../domain/release.js';
-import type { FoundHolding, ReleaseTools } from './kind.js';
-import { letGo, listAll } from './kinds.js';
+import {
+  canBeAsked,
+  decideRelease,
+  type Decision,
+  type Liveness,
+  type ReleaseRules,
+} from '../domain/release.js';
+import type { FoundHolding } from './kind.js';
+import { listAll, type Listing, type SweepTools, type Trouble } from './listing.js';
+
+const QUESTIONS_AT_ONCE = 16;
 
 /** A thing that was found, and what is to be done with it. */
 export interface Judged {
+  /** Names it to people and `--force`; the same each time that it is found. */
+  readonly id: string;
   readonly found: FoundHolding;
   readonly decision: Decision;
 }
 
-/**
- * Lists everything that is held and decides by the rules of ownership what may go. `ask` asks the owner's own server, and only
- * after the list was made: what is taken later belongs to somebody who lives.
- */
-export async function judgeAll(
-  tools: ReleaseTools,
-  ask: (owner: OwnerRecord) => Promise<Liveness>,
-  rules: ReleaseRules,
-): Promise<readonly Judged[]> {
-  const judged: Judged[] = [];
-  for (const found of await listAll(tools)) {
-    const liveness: Liveness = found.owner === undefined ? { state: 'unreachable' } : await ask(found.owner);
-    judged.push({ found, decision: decideRelease(found, liveness, rules) });
-  }
-  return judged;
+/** Everything that was found; `troubles` say where nothing could be seen. */
+export interface Judgement {
+  readonly judged: readonly Judged[];
+  readonly troubles: readonly Trouble[];
 }
 
-/** Releases what was judged so; what cannot be released is told and left for the next time. */
-export async function releaseJudged(
-  judged: readonly Judged[],
-  tools: ReleaseTools,
-  say: (line: string) => void,
-): Promise<number> {
-  let failures = 0;
-  for (const { found, decision } of judged) {
-    if (!decision.release || found.holding === undefined) continue;
-    try {
-      const { holding } = found;
-      await letGo(holding, tools);
-      await tools.hosts.end(holding.vm.hostUuid, holding.run.runId);
-      say(`let go: ${found.what} (${decision.reason})`);
-    } catch (error) {
-      failures++;
-      say(`not let go: ${found.what}: ${messageOf(error)}`);
-    }
+/**
+ * Lists everything that is held and decides by the rules of ownership what may go. `ask` asks the owner's own server, once for each
+ * owner, and only after the list was made: what is taken later belongs to somebody who lives.
+ */
+export async function judgeAll(
+  tools: SweepTools,
+  ask: (owner: OwnerRecord) => Promise<Liveness>,
+  rules: ReleaseRules,
+): Promise<Judgement> {
+  const listing = await listAll(tools);
+  const owners = new Map<string, OwnerRecord>();
+  for (const { owner } of listing.found) {
+    if (owner !== undefined && canBeAsked(owner, rules)) owners.set(nameOf(owner), owner);
   }
-  return failures;
+  const livenesses = new Map(
+    await mapAtMost(
+      QUESTIONS_AT_ONCE,
+      [...owners],
+      async ([name, owner]) => [name, await ask(owner)] as const,
+    ),
+  );
+  return judge(listing, (found) => {
+    const liveness = found.owner === undefined ? undefined : livenesses.get(nameOf(found.owner));
+    return decideRelease(found, liveness ?? { state: 'unreachable' }, rules);
+  });
+}
+
+/** Decides of each thing of a list. */
+export function judge({ found, troubles }: Listing, decide: (found: FoundHolding) => Decision): Judgement {
+  const judged = found.map((each) => ({ id: idOf(each), found: each, decision: decide(each) }));
+  return { judged, troubles };
+}
+
+function nameOf({ workflowId, runId }: OwnerRecord): string {
+  return `${workflowId} ${runId}`;
+}
+
+function idOf({ kind, key, hostUuid = '' }: FoundHolding): string {
+  return createHash('sha256').update(`${kind}\n${hostUuid}\n${key}`).digest('hex').slice(0, 12);
 }

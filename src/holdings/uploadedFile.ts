@@ -18,25 +18,25 @@ export const uploadedFile: Kind<'uploadedFile'> = {
       : GONE;
   },
 
-  async list({ records }) {
-    return (await records.list('uploadedFile')).flatMap(({ owner, vmName, id }) => {
-      if (id === undefined) return [];
-      const { place, directory } = JSON.parse(id) as Pick<HoldingOf<'uploadedFile'>, 'place' | 'directory'>;
-      return [
-        {
-          kind: 'uploadedFile' as const,
-          what: `uploaded disks in ${place.storage} ${directory}`,
-          owner,
-          holding: {
-            kind: 'uploadedFile' as const,
-            run: runOf(owner),
-            vm: vmOf(owner, vmName),
-            place,
-            directory,
+  list: {
+    on: 'proxy',
+    async find({ records }) {
+      return (await records.list('uploadedFile')).flatMap(({ owner, vmName, id }) => {
+        if (id === undefined) return [];
+        const { place, directory } = JSON.parse(id) as Pick<HoldingOf<'uploadedFile'>, 'place' | 'directory'>;
+        const kind = 'uploadedFile' as const;
+        return [
+          {
+            kind,
+            key: `${place.storage} ${directory}`,
+            what: `uploaded disks in ${place.storage} ${directory}`,
+            owner,
+            hostUuid: owner.hostUuid,
+            holding: { kind, run: runOf(owner), vm: vmOf(owner, vmName), place, directory },
           },
-        },
-      ];
-    });
+        ];
+      });
+    },
   },
 };
 

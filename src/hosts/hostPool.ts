@@ -1,7 +1,7 @@
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Host } from './host.js';
-import type { HostAddress, HostEntry, HostRegister } from './register.js';
+import type { HostAddress, HostEntry, HostRegister, Loan } from './register.js';
 import type { Secret } from './secret.js';
 import type { SessionStore } from './vsphere/session.js';
 
@@ -55,12 +55,25 @@ export class HostPool {
     return found;
   }
 
-  registered(): Promise<readonly HostEntry[]> {
-    return this.#register.list();
+  /** The hosts that are lent; `unreadable` is told of a loan that cannot be read. */
+  registered(unreadable?: (loan: string, error: unknown) => void): Promise<readonly HostEntry[]> {
+    return this.#register.list(unreadable);
+  }
+
+  loans(): Promise<readonly Loan[]> {
+    return this.#register.loans();
+  }
+
+  unfinishedLoans(): Promise<readonly string[]> {
+    return this.#register.unfinished();
+  }
+
+  settle(hostUuid: string, loan: string): Promise<void> {
+    return this.#register.settle(hostUuid, loan);
   }
 
   async #openHost(hostUuid: string, user: string): Promise<Host> {
-    const { entry, password } = await this.#register.get(hostUuid);
+    const { entry, password } = await this.#register.get(hostUuid, user);
     return openHost(entry, password, this.#store(hostUuid, user), this.#directory);
   }
 
@@ -75,6 +88,27 @@ export class HostPool {
       forget: () => rm(file, { force: true }),
     };
   }
+}
+
+/** What is needed of a pool by who releases things. */
+export type HostUse = Omit<HostPool, never>;
+
+/**
+ * Hosts for one who cleans up after many runs: in a run's own session while that is kept, for leases live in it; else in the
+ * session of `user`, for to log in and out costs more than most releases.
+ */
+export function inOneSession(hosts: HostUse, user: string): HostUse {
+  return {
+    open: async (hostUuid, runId) =>
+      hosts.open(hostUuid, (await hosts.hasSession(hostUuid, runId)) ? runId : user),
+    end: (hostUuid, runId) => hosts.end(hostUuid, runId),
+    hasSession: (hostUuid, runId) => hosts.hasSession(hostUuid, runId),
+    sessions: () => hosts.sessions(),
+    registered: (unreadable) => hosts.registered(unreadable),
+    loans: () => hosts.loans(),
+    unfinishedLoans: () => hosts.unfinishedLoans(),
+    settle: (hostUuid, loan) => hosts.settle(hostUuid, loan),
+  };
 }
 
 /**

@@ -97,9 +97,22 @@ describe('the rules of release', () => {
     );
   });
 
+  it('keep what a run may just be starting with, though no server knows that run yet', () => {
+    expect(decide({ isStarting: true }, { state: 'unknown to its cluster' }).release).toBe(false);
+    expect(decide({ isStarting: false }, { state: 'unknown to its cluster' }).release).toBe(true);
+  });
+
+  it('let go what a command that died left behind, whatever its record says', () => {
+    expect(decide({ owner: undefined, orphaned: 'its command is dead' }, { state: 'unreachable' })).toEqual({
+      release: true,
+      reason: 'its command is dead',
+    });
+  });
+
   it('keep when in doubt, and always say why', () => {
     expect(decide({}, { state: 'unreachable' })).toEqual({
       release: false,
+      because: 'unknown',
       reason: 'its Temporal server does not answer',
     });
     fc.assert(

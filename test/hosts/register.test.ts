@@ -1,7 +1,8 @@
-import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { OwnerRecord } from '../../src/domain/owner.js';
 import { HostRegister } from '../../src/hosts/register.js';
 import { Secret } from '../../src/hosts/secret.js';
 
@@ -23,6 +24,20 @@ const ENTRY = {
   username: 'backup',
 } as const;
 
+const OWNER: OwnerRecord = {
+  version: 1,
+  cluster: 'c1',
+  namespace: 'default',
+  workflowId: 'vm/h/v',
+  runId: 'r',
+  hostUuid: 'one',
+  vmUuid: 'v',
+  proxy: 'p',
+  machineId: 'm',
+  bootId: 'b',
+  takenAt: '2026-01-01T00:00:00Z',
+};
+
 describe('the register of hosts', () => {
   it('keeps a host until the last who needs it has given it back, and then forgets all', async () => {
     await register.lend(ENTRY, new Secret('a'), 'first');
@@ -31,6 +46,25 @@ describe('the register of hosts', () => {
     expect((await register.get('one')).password.reveal()).toBe('a');
     await register.settle('one', 'second');
     await expect(register.get('one')).rejects.toThrow(/log in to host one: this proxy has no address/);
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  it('gives a run what it was lent, whatever was lent to others since, and to a visitor what was lent last', async () => {
+    await register.lend(ENTRY, new Secret('a'), 'first', { ...OWNER, runId: '' });
+    await register.assign('one', 'first', { ...OWNER, runId: 'r1' });
+    await utimes(join(directory, 'one', 'first', 'host.json'), 1, 1);
+    await register.lend({ ...ENTRY, username: 'other' }, new Secret('b'), 'second', { ...OWNER, runId: '' });
+    expect((await register.get('one', 'r1')).password.reveal()).toBe('a');
+    expect((await register.get('one', 'second')).entry).toMatchObject({ username: 'other' });
+    expect((await register.get('one', 'a visitor')).password.reveal()).toBe('b');
+    expect((await register.loans()).map(({ loan, owner }) => [loan, owner?.runId])).toEqual([
+      ['first', 'r1'],
+      ['second', ''],
+    ]);
+  });
+
+  it('notes no run at a loan that it does not have', async () => {
+    await register.assign('one', 'none', { ...OWNER, runId: 'r1' });
     expect(await readdir(directory)).toEqual([]);
   });
 

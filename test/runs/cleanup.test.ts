@@ -33,8 +33,12 @@ describe('everthaw cleanup', () => {
   it('keeps what a living run owns, and lets go of all of it when the run was terminated', async () => {
     const held = await lab.holdDownload('/nfc', lab.everthaw.backups, () => lab.backup('web'));
     const kept = await lab.everthaw.everthaw('cleanup', '-y');
-    expect(kept.stdout).toContain('keep     snapshot');
+    expect(kept.stdout).toMatch(/keep {5}[0-9a-f]{12} {2}snapshot/);
     expect(kept.stdout).toContain('is living');
+    const id = /keep {5}(\w+) {2}snapshot/.exec(kept.stdout)?.[1] ?? '';
+    const forced = await lab.everthaw.everthaw('cleanup', '-y', '--force', id);
+    expect(forced.code).toBe(1);
+    expect(forced.stderr).toContain('by force: its run');
     expect((await lab.vcenter.vm('web')).snapshots).toHaveLength(1);
 
     const { instanceUuid } = await lab.vcenter.vm('web');
@@ -68,7 +72,7 @@ describe('everthaw cleanup', () => {
     await utimes(old, twoHoursAgo, twoHoursAgo);
     const cleanup = await lab.everthaw.everthaw('cleanup', '-y');
     expect(cleanup).toMatchObject({ code: 0, stderr: '' });
-    expect(cleanup.stdout).toContain(`let go: ${old}\n`);
+    expect(cleanup.stdout).toContain(`let go: ${old} (`);
     expect((await readdir(hosts)).filter((name) => name.startsWith('.new-'))).toEqual(['.new-young']);
     await rm(young, { recursive: true });
   });
@@ -78,7 +82,21 @@ describe('everthaw cleanup', () => {
     const cleanup = await lab.everthaw.everthaw('cleanup', '-y');
     expect(cleanup.stdout).toContain('it carries no owner record of ours');
     expect((await lab.vcenter.vm('web')).snapshots).toHaveLength(1);
-    await lab.vcenter.govc('snapshot.remove', '-vm', 'web', '*');
+  });
+
+  it('lets go of it by force: of exactly that one, and only when a person agreed', async () => {
+    const listed = await lab.everthaw.everthaw('cleanup', '--json');
+    const { id, release, because } = JSON.parse(listed.stdout) as Record<string, string>;
+    expect({ release, because }).toEqual({ release: false, because: 'unowned' });
+    expect((await lab.everthaw.everthaw('cleanup', '--force', String(id))).stdout).toContain(
+      'nobody can be asked',
+    );
+    const inexact = await lab.everthaw.everthaw('cleanup', '-y', '--force', String(id).slice(0, 11));
+    expect(inexact).toMatchObject({ code: 2 });
+    expect((await lab.vcenter.vm('web')).snapshots).toHaveLength(1);
+    const forced = await lab.everthaw.everthaw('cleanup', '-y', '--force', String(id));
+    expect(forced).toMatchObject({ code: 0, stderr: '' });
+    expect((await lab.vcenter.vm('web')).snapshots ?? []).toEqual([]);
   });
 });
 

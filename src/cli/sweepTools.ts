@@ -1,0 +1,52 @@
+import { stateDirectories } from '../config/directories.js';
+import type { Settings } from '../config/settings.js';
+import { processName } from '../disks/processName.js';
+import { isErrorWithCode } from '../domain/errors.js';
+import type { SweepTools, Trouble } from '../holdings/listing.js';
+import { HoldingRecords } from '../holdings/records.js';
+import { HostPool } from '../hosts/hostPool.js';
+import { HostRegister } from '../hosts/register.js';
+import { accessHost, lendHost, type HostFlags } from './hostAccess.js';
+
+/**
+ * Works with all hosts of the register, and with the one that the user named. That one is lent to this command while it works, under
+ * a name that tells when it is dead.
+ */
+export async function withSweepTools<T>(
+  settings: Settings,
+  flags: HostFlags,
+  work: (tools: SweepTools, troubles: readonly Trouble[]) => Promise<T>,
+): Promise<T> {
+  const directories = stateDirectories(settings);
+  const register = new HostRegister(directories.hosts);
+  const hosts = new HostPool(register, directories.sessions);
+  const user = await processName('command');
+  const troubles: Trouble[] = [];
+  const isNamed = (flags.host ?? settings.host.address) !== undefined;
+  if (isNamed) {
+    try {
+      const access = await accessHost(settings, flags);
+      await access.host.logout();
+      await lendHost(settings, access, user);
+    } catch (error) {
+      // The other hosts, and this proxy, are swept all the same.
+      if (!isErrorWithCode(error, 'HostUnreachable')) throw error;
+      troubles.push({ what: 'look at the host that is named', why: error.message, isSilent: true });
+    }
+  }
+  try {
+    const records = new HoldingRecords(directories.holdings);
+    return await work({ proxy: settings.proxy, hosts, records, user }, troubles);
+  } finally {
+    await endSweep(hosts, user);
+  }
+}
+
+/** Ends what a sweep itself took: its login sessions, and the loan of a host that it was given. */
+async function endSweep(hosts: HostPool, user: string): Promise<void> {
+  for (const { uuid } of await hosts.registered()) {
+    // A host that does not answer now ends an idle session by itself; its cookie is found by the next sweep.
+    await hosts.end(uuid, user).catch(() => undefined);
+    await hosts.settle(uuid, user);
+  }
+}
