@@ -6,6 +6,7 @@ import type { Transport } from '../domain/transport.js';
 import type { DiskDescription } from '../domain/vm.js';
 import { makePartial } from '../destinations/directory.js';
 import type { Host } from '../hosts/host.js';
+import { fullOr } from './destinationFull.js';
 import { hostOf, ownerOf, type Dependencies } from './dependencies.js';
 import { transferDatastore } from './transferDatastore.js';
 import { transferExport } from './transferExport.js';
@@ -26,11 +27,11 @@ export function createTransfer(dependencies: Dependencies) {
     const partial = partialName(input.directory, input.run.runId);
     const owner = await ownerOf(dependencies, input);
     await dependencies.records.write('partialDirectory', { owner, vmName: input.vm.name, id: partial });
-    await makePartial(partial, formatOwner(owner));
     try {
+      await makePartial(partial, formatOwner(owner));
       return await move(dependencies, input, partial);
     } catch (error) {
-      throw await outageOr(error, await hostOf(dependencies, input));
+      throw fullOr(await outageOr(error, await hostOf(dependencies, input)), input.directory);
     }
   };
 }

@@ -13,6 +13,7 @@ import { copySmallFile } from '../disks/smallFile.js';
 import { commitPartial, disown, exists } from '../destinations/directory.js';
 import { readManifest } from '../destinations/restorePoint.js';
 import type { Host } from '../hosts/host.js';
+import { fullOr } from './destinationFull.js';
 import { hostOf, type Dependencies } from './dependencies.js';
 
 export interface CatalogInput extends Step {
@@ -31,24 +32,33 @@ export function createWriteCatalog(dependencies: Dependencies) {
       await disown(directory);
       return { warnings: [] };
     }
-    const partial = partialName(directory, run.runId);
-    await mkdir(partial, { recursive: true });
-    const host = await hostOf(dependencies, input);
-    const vm = await host.describeVm(input.vm.instanceUuid);
-    const { files, warnings } = await copyVmFiles(host, vm, partial);
-    await writeFile(join(partial, CATALOG_FILE), formatCatalog(catalogOf(vm, input)));
-    files.push({
-      path: CATALOG_FILE,
-      role: 'catalog',
-      ...(await hashFile(join(partial, CATALOG_FILE), () => undefined, cancellationSignal())),
-    });
-    await writeFile(
-      join(partial, MANIFEST_FILE),
-      `${JSON.stringify(manifestOf(dependencies, host, vm, input, files), undefined, 2)}\n`,
-    );
-    await commitPartial(partial, directory);
-    return { warnings };
+    try {
+      return { warnings: await write(dependencies, input) };
+    } catch (error) {
+      throw fullOr(error, directory);
+    }
   };
+}
+
+async function write(dependencies: Dependencies, input: CatalogInput): Promise<readonly string[]> {
+  const { directory, run } = input;
+  const partial = partialName(directory, run.runId);
+  await mkdir(partial, { recursive: true });
+  const host = await hostOf(dependencies, input);
+  const vm = await host.describeVm(input.vm.instanceUuid);
+  const { files, warnings } = await copyVmFiles(host, vm, partial);
+  await writeFile(join(partial, CATALOG_FILE), formatCatalog(catalogOf(vm, input)));
+  files.push({
+    path: CATALOG_FILE,
+    role: 'catalog',
+    ...(await hashFile(join(partial, CATALOG_FILE), () => undefined, cancellationSignal())),
+  });
+  await writeFile(
+    join(partial, MANIFEST_FILE),
+    `${JSON.stringify(manifestOf(dependencies, host, vm, input, files), undefined, 2)}\n`,
+  );
+  await commitPartial(partial, directory);
+  return warnings;
 }
 
 /** The manifest of a directory, where it is a restore point. */

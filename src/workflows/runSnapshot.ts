@@ -96,7 +96,7 @@ async function takeOwn(
 /** The guest is thawed, and its application goes on. */
 async function letGuestGo(step: Step, debts: Debts, report: RunReport): Promise<readonly string[]> {
   const isThawed = await debts.letGoOfGuest('freeze');
-  const { note, warnings } = await onHost(step.vm.hostUuid).thawScript(step);
+  const { note, warnings } = await onHost(step.vm.hostUuid).thawScript({ ...step, outage: 'waited out' });
   report.note(`post-thaw script: ${note}`);
   const isResumed = await debts.letGoOfGuest('pausedApplication');
   if (isThawed && isResumed) return warnings;
