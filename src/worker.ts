@@ -103,7 +103,8 @@ export class EverthawWorker {
     clearInterval(timer);
     watcher.close();
     const running = await Promise.all(this.#workers.values());
-    for (const { worker } of running) worker.shutdown();
+    // The SDK hears SIGTERM too, and may have told them already: to be told twice is an error to them.
+    for (const { worker } of running) if (worker.getState() === 'RUNNING') worker.shutdown();
     await Promise.all(running.map(({ ended }) => ended));
     await this.#client.connection.close();
     await this.#connection.close();

@@ -44,7 +44,7 @@ export async function runCase(
   scene: Scene,
   plan: Plan,
   number: number,
-  baseline: Baseline,
+  { baseline, patienceMs }: { readonly baseline: Baseline; readonly patienceMs: number },
 ): Promise<Verdict> {
   const { job, harm, moment } = plan;
   const destination =
@@ -121,7 +121,7 @@ export async function runCase(
     mendedAt = Date.now();
     await sweep(scene, problems);
   }
-  const leftOver = await untilClean(scene, baseline, patienceFor(status));
+  const leftOver = await untilClean(scene, baseline, patienceFor(status, patienceMs));
   const cleanAt = Date.now();
   const { letGoMs, workMs } = await letGoTime(run, {
     mendedAt,
@@ -209,9 +209,9 @@ export async function runCase(
 }
 
 /** A run that does not end lets nothing go; after a terminated one the sweep has done what it does. */
-function patienceFor(status: string): number {
+function patienceFor(status: string, usualMs: number): number {
   if (status === 'STILL RUNNING') return 0;
-  return status === 'TERMINATED' ? BOUNDS.letGoAfterCancel.failsMs : BOUNDS.letGo.failsMs;
+  return status === 'TERMINATED' ? Math.min(usualMs, BOUNDS.letGoAfterCancel.failsMs) : usualMs;
 }
 
 /** As an administrator would after a terminated run: what is not let go now is tried again. */
@@ -238,7 +238,7 @@ async function untilClean(scene: Scene, baseline: Baseline, patienceMs: number):
   }
 }
 
-function difference(all: readonly string[], without: readonly string[]): readonly string[] {
+export function difference(all: readonly string[], without: readonly string[]): readonly string[] {
   return all.filter((line) => !without.includes(line));
 }
 

@@ -1,3 +1,4 @@
+import { BOUNDS } from './bounds.js';
 import { baselineOf, isFailed, runCase, type Baseline, type Verdict } from './case.js';
 import type { Plan } from './plan.js';
 import { tellVerdict } from './report.js';
@@ -8,11 +9,18 @@ export class Suite {
   readonly verdicts: Verdict[] = [];
   readonly #start: () => Promise<Scene>;
   readonly #say: (line: string) => void;
+  readonly #patienceMs: number;
   #stage: { readonly scene: Scene; readonly baseline: Baseline } | undefined;
 
-  constructor(start: () => Promise<Scene>, say: (line: string) => void) {
+  /** `patienceMs` with what is not let go. */
+  constructor(
+    start: () => Promise<Scene>,
+    say: (line: string) => void,
+    patienceMs: number = BOUNDS.letGo.failsMs,
+  ) {
     this.#start = start;
     this.#say = say;
+    this.#patienceMs = patienceMs;
   }
 
   async scene(): Promise<Scene> {
@@ -22,7 +30,9 @@ export class Suite {
   async run(plan: Plan): Promise<Verdict> {
     const { scene, baseline } = await this.#ready();
     const number = this.verdicts.length + 1;
-    const verdict = await runCase(scene, plan, number, baseline);
+    const verdict = await runCase(scene, plan, number, { baseline, patienceMs: this.#patienceMs }).catch(
+      (error: unknown) => broken(plan, error),
+    );
     this.verdicts.push(verdict);
     this.#say(tellVerdict(number, scene.kind, verdict));
     if (isFailed(verdict)) await this.stop();
@@ -42,4 +52,21 @@ export class Suite {
     }
     return this.#stage;
   }
+}
+
+/** Of a case that could not be carried through, as when a program of the lab's own failed: it proves nothing. */
+function broken(plan: Plan, error: unknown): Verdict {
+  return {
+    plan,
+    told: plan.harm.name,
+    ended: 'broken off',
+    isHit: false,
+    leftOver: [],
+    wrongBytes: [],
+    otherProblems: [
+      `the case broke: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+    ],
+    letGoMs: 0,
+    measured: {},
+  };
 }

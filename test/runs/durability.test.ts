@@ -115,6 +115,10 @@ describe('a run whose worker is killed', () => {
     const id = await start(directory, '--transport', 'nbdssl:datastore', '--retries', '0');
     await waitFor(async () => ((await step(id))?.pulse?.checkpoint?.durableBytes ?? 0) > 0);
     await everthaw.endWorker();
+    const endedAt = Date.now();
+    // Its step was given back, and does not have to be missed first.
+    await waitFor(async () => ((await step(id))?.attempt ?? 0) === 2);
+    expect(Date.now() - endedAt).toBeLessThan(5000);
     await vcenter.heal();
     await everthaw.startWorker();
 

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { run as runProgram } from '../../lab/run.js';
 import { BOTH, type Harm } from '../harm.js';
 
@@ -10,12 +11,15 @@ export const fillDestination: Harm = {
   demand: 'released',
   runs: 'backup',
   smallDestination: true,
-  async strike({ scene }) {
+  async strike({ scene, chance }) {
     const filler = join(smallDestination(scene.everthaw.directory), 'somebody-elses-file');
     await runProgram('dd', ['if=/dev/zero', `of=${filler}`, 'bs=1M'], { mayFail: true });
     return {
-      told: `fill the destination (${dirname(filler).split('/').at(-1) ?? ''})`,
-      mend: () => rm(filler),
+      told: 'fill the destination',
+      mend: async () => {
+        await sleep(chance(1000, 6000));
+        await rm(filler);
+      },
     };
   },
 };

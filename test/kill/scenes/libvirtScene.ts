@@ -281,8 +281,9 @@ export class LibvirtScene implements Scene {
     const { guest } = this;
     const state = await guest.virshState();
     if (state !== 'running') return [`"${VM}" is ${state}`];
+    // Nothing can be asked of a frozen guest.
+    if (await guest.isFrozen()) return [`"${VM}" is frozen, as its superblock says`];
     const wrong: string[] = [];
-    if (await guest.isFrozen()) wrong.push(`"${VM}" is frozen, as its superblock says`);
     const trace = (await guest.trace()).slice(this.#traced);
     if (trace.length > 0 && trace.at(-1)?.script !== 'post-thaw-script')
       wrong.push(`no post-thaw script after: ${trace.map(({ script }) => script).join(', ')}`);
