@@ -1,5 +1,5 @@
 import { createCommitSnapshot, createSettle, createVcbCleanup } from './cleanup.js';
-import type { Dependencies } from './dependencies.js';
+import { createSweep, type SweepDependencies } from './sweep.js';
 import { visiting } from './visiting.js';
 import { createPreflight } from './preflight.js';
 import { createPlanRestore } from './restorePlan.js';
@@ -11,7 +11,7 @@ import { createVerifyBackup } from './verifyBackup.js';
 import { createWriteCatalog } from './writeCatalog.js';
 
 /** All activities, by the names that the Temporal UI shows. */
-export function createActivities(dependencies: Dependencies) {
+export function createActivities(dependencies: SweepDependencies) {
   return {
     preflight: createPreflight(dependencies),
     freezeScript: visiting(dependencies, createFreezeScript(dependencies)),
@@ -28,6 +28,7 @@ export function createActivities(dependencies: Dependencies) {
     uploadDisks: createUploadDisks(dependencies),
     createVm: visiting(dependencies, createCreateVm(dependencies)),
     finishRestore: createFinishRestore(dependencies),
+    sweep: createSweep(dependencies),
   };
 }
 

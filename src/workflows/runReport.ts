@@ -28,7 +28,7 @@ export class RunReport {
     this.#show();
   }
 
-  end(state: 'succeeded' | 'failed' | 'cancelled'): void {
+  end(state: 'succeeded' | 'partial' | 'failed' | 'cancelled'): void {
     this.enter(state);
     upsertSearchAttributes([{ key: STATE, value: state }]);
   }
