@@ -4,18 +4,22 @@ import type { Client } from '@temporalio/client';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import { pino, type Logger } from 'pino';
 import { createActivities, type Activities } from './activities/index.js';
-import type { Dependencies } from './activities/dependencies.js';
 import { StepInterceptor } from './activities/interceptor.js';
+import type { SweepDependencies } from './activities/sweep.js';
 import { stateDirectories } from './config/directories.js';
 import type { Settings } from './config/settings.js';
 import { messageOf } from './domain/errors.js';
 import { machineIdentity } from './disks/machine.js';
+import { processName } from './disks/processName.js';
 import { hostQueue, proxyQueue, WORKFLOW_QUEUE } from './domain/names.js';
 import { HoldingRecords } from './holdings/records.js';
 import { HostPool } from './hosts/hostPool.js';
 import { HostRegister } from './hosts/register.js';
 import { BUNDLE_FILE } from './temporal/bundle.js';
 import { clusterIdOf, connectClient, type TemporalAddress } from './temporal/client.js';
+import { askLiveness } from './temporal/liveness.js';
+import { leftoverGauges, serveMetrics } from './temporal/metrics.js';
+import { keepSweepSchedule } from './temporal/sweepSchedule.js';
 
 /** Heartbeats reach the server this often: what a killed worker did since is done again. */
 const HEARTBEAT_THROTTLE_MS = 500;
@@ -49,7 +53,7 @@ export class EverthawWorker {
     client: Client,
     settings: Settings,
     namespace: string,
-    dependencies: Dependencies,
+    dependencies: SweepDependencies,
   ) {
     this.#connection = connection;
     this.#client = client;
@@ -63,6 +67,7 @@ export class EverthawWorker {
   static async create(temporal: TemporalAddress, settings: Settings): Promise<EverthawWorker> {
     const directories = stateDirectories(settings);
     await mkdir(directories.hosts, { recursive: true, mode: 0o700 });
+    if (settings.metricsAddress !== undefined) serveMetrics(settings.metricsAddress);
     const connection = await NativeConnection.connect({ address: temporal.address });
     const client = await connectClient(temporal);
     const register = new HostRegister(directories.hosts);
@@ -77,6 +82,10 @@ export class EverthawWorker {
         ...(await machineIdentity()),
       },
       version: settings.version,
+      ask: (owner) => askLiveness(client, owner),
+      maximumAgeMs: settings.maximumSnapshotAgeMs,
+      user: await processName('sweeper'),
+      measure: leftoverGauges(settings.proxy),
     });
   }
 
@@ -94,6 +103,7 @@ export class EverthawWorker {
     watcher.on('error', () => undefined);
     const timer = setInterval(() => void this.#serveHosts(), REGISTER_LOOK_MS);
     await this.#serveHosts();
+    await this.#keepSchedule();
     ready();
     await new Promise<void>((resolve) => {
       signal.addEventListener('abort', () => {
@@ -123,6 +133,14 @@ export class EverthawWorker {
         this.#tellOnce(`host ${uuid} cannot be served yet: ${messageOf(error)}`);
       });
     }
+  }
+
+  /** Without a schedule nothing else suffers: everthaw cleanup does the same. */
+  async #keepSchedule(): Promise<void> {
+    const { proxy, sweepEveryMs } = this.#settings;
+    await keepSweepSchedule(this.#client, { proxy }, sweepEveryMs).catch((error: unknown) => {
+      this.#tellOnce(`this proxy is not swept by itself: ${messageOf(error)}`);
+    });
   }
 
   #tellOnce(line: string): void {

@@ -1,5 +1,5 @@
 import { createCommitSnapshot, createSettle, createVcbCleanup } from './cleanup.js';
-import type { Dependencies } from './dependencies.js';
+import { createSweep, type SweepDependencies } from './sweep.js';
 import { visiting } from './visiting.js';
 import { createRemoveSnapshots, createUseSnapshot } from './existingSnapshot.js';
 import { createPreflight } from './preflight.js';
@@ -13,7 +13,7 @@ import { createWaitForRoom } from './waitForRoom.js';
 import { createWriteCatalog } from './writeCatalog.js';
 
 /** All activities, by the names that the Temporal UI shows. */
-export function createActivities(dependencies: Dependencies) {
+export function createActivities(dependencies: SweepDependencies) {
   return {
     preflight: createPreflight(dependencies),
     freezeScript: visiting(dependencies, createFreezeScript(dependencies)),
@@ -33,6 +33,7 @@ export function createActivities(dependencies: Dependencies) {
     uploadDisks: createUploadDisks(dependencies),
     createVm: visiting(dependencies, createCreateVm(dependencies)),
     finishRestore: createFinishRestore(dependencies),
+    sweep: createSweep(dependencies),
   };
 }
 

@@ -4,6 +4,7 @@ import { processName } from '../disks/processName.js';
 import { isErrorWithCode } from '../domain/errors.js';
 import type { SweepTools, Trouble } from '../holdings/listing.js';
 import { HoldingRecords } from '../holdings/records.js';
+import { endSweep } from '../holdings/endSweep.js';
 import { HostPool } from '../hosts/hostPool.js';
 import { HostRegister } from '../hosts/register.js';
 import { accessHost, lendHost, type HostFlags } from './hostAccess.js';
@@ -38,15 +39,6 @@ export async function withSweepTools<T>(
     const records = new HoldingRecords(directories.holdings);
     return await work({ proxy: settings.proxy, hosts, records, user }, troubles);
   } finally {
-    await endSweep(hosts, user);
-  }
-}
-
-/** Ends what a sweep itself took: its login sessions, and the loan of a host that it was given. */
-async function endSweep(hosts: HostPool, user: string): Promise<void> {
-  for (const { uuid } of await hosts.registered()) {
-    // A host that does not answer now ends an idle session by itself; its cookie is found by the next sweep.
-    await hosts.end(uuid, user).catch(() => undefined);
-    await hosts.settle(uuid, user);
+    await endSweep({ hosts, user });
   }
 }

@@ -24,6 +24,12 @@ export interface Settings {
   readonly proxy: string;
   readonly logLevel: string;
   readonly maximumSnapshotAgeMs: number;
+  /** How often this proxy's worker has it swept; 0: never. */
+  readonly sweepEveryMs: number;
+  /** After so long without its server, what runs of this proxy hold is let go without one. */
+  readonly offlineAfterMs: number;
+  /** Where the worker serves its metrics, as 127.0.0.1:9464. */
+  readonly metricsAddress: string | undefined;
   readonly host: {
     readonly address: string | undefined;
     readonly port: string;
@@ -69,6 +75,9 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     logLevel: env['EVERTHAW_LOG_LEVEL'] ?? 'info',
     maximumSnapshotAgeMs:
       Number(env['EVERTHAW_MAXIMUM_SNAPSHOT_AGE_S'] ?? DEFAULT_MAXIMUM_SNAPSHOT_AGE_MS / 1000) * 1000,
+    sweepEveryMs: Number(env['EVERTHAW_SWEEP_EVERY_S'] ?? 300) * 1000,
+    offlineAfterMs: Number(env['EVERTHAW_OFFLINE_AFTER_S'] ?? 900) * 1000,
+    metricsAddress: env['EVERTHAW_METRICS_ADDRESS'],
     host: {
       address: env['EVERTHAW_HOST'],
       port: env['EVERTHAW_PORT'] ?? '443',

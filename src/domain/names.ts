@@ -21,6 +21,11 @@ export function vmWorkflowId(hostUuid: string, vmInstanceUuid: string): string {
   return `vm/${hostUuid}/${vmInstanceUuid}`;
 }
 
+/** Schedule by which a proxy is swept, and the beginning of its runs' workflow ids: the server adds the time. */
+export function sweepScheduleId(proxy: string): string {
+  return `sweep/${proxy}`;
+}
+
 /** Search attributes of runs (all of type Keyword). */
 export const SEARCH_ATTRIBUTES = { vm: 'EverthawVm', kind: 'EverthawKind', state: 'EverthawState' } as const;
 

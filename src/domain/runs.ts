@@ -198,6 +198,21 @@ export interface RestoreResult {
   readonly warnings: readonly string[];
 }
 
+export interface SweepRequest {
+  readonly proxy: string;
+}
+
+/** What a sweep did; of long lists only the first lines. */
+export interface SweepResult {
+  /** `partial`: something could not be let go, or not be seen. */
+  readonly state: 'succeeded' | 'partial';
+  readonly counts: Readonly<Record<'letGo' | 'kept' | 'failed' | 'unseen', number>>;
+  readonly letGo: readonly string[];
+  readonly kept: readonly { readonly what: string; readonly reason: string }[];
+  readonly failed: readonly string[];
+  readonly unseen: readonly string[];
+}
+
 /** What an activity tells by its heartbeat: how often the operation itself failed, how far it is, where to go on. */
 export interface Pulse {
   readonly operationFailures: number;

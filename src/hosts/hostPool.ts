@@ -1,5 +1,6 @@
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { isErrorWithCode } from '../domain/errors.js';
 import type { Host } from './host.js';
 import type { HostAddress, HostEntry, HostRegister, Loan } from './register.js';
 import type { Secret } from './secret.js';
@@ -35,9 +36,15 @@ export class HostPool {
   async end(hostUuid: string, user: string): Promise<void> {
     const key = `${hostUuid} ${user}`;
     if (!this.#open.has(key) && !(await this.hasSession(hostUuid, user))) return;
-    const host = await this.open(hostUuid, user);
-    await host.logout();
-    this.#open.delete(key);
+    try {
+      const host = await this.open(hostUuid, user);
+      await host.logout();
+      this.#open.delete(key);
+    } catch (error) {
+      // Nobody here can log in there any more, nor out: the host ends an idle session by itself, its cookie is of no use.
+      if (!isErrorWithCode(error, 'HostNotRegistered')) throw error;
+      await this.#store(hostUuid, user).forget();
+    }
   }
 
   async hasSession(hostUuid: string, user: string): Promise<boolean> {

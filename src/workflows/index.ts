@@ -1,3 +1,4 @@
 /** Everything that runs as a workflow. */
 export { backupVm } from './backupVm.js';
 export { restoreVm } from './restoreVm.js';
+export { sweep } from './sweep.js';

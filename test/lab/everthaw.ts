@@ -44,6 +44,8 @@ export class LabEverthaw {
       EVERTHAW_STATE: join(directory, 'state'),
       TMPDIR: join(directory, 'scratch'),
       EVERTHAW_PROXY: `proxy-${directory.slice(-6)}`,
+      // A test that looks at what is left over wants nobody to sweep it away; who tests the sweeper says how often.
+      EVERTHAW_SWEEP_EVERY_S: '0',
     });
     for (const each of [everthaw.backups, everthaw.state, everthaw.scratch]) await mkdir(each);
     return everthaw;
