@@ -22,6 +22,7 @@ beforeAll(async () => {
     [
       { name: 'db', disks: [{ ...system, unit: 0 }] },
       { name: 'log', disks: [{ ...data, unit: 0 }] },
+      { name: 'doomed', disks: [{ ...system, unit: 0 }] },
     ],
     labTemporal(),
   );
@@ -118,6 +119,16 @@ describe('a server that is gone in mid-transfer', () => {
     await lab.vcenter.control('POST', '/outage', { on: false });
     expect(refusal(await byLease.ran)).toMatch(/transfer disk scsi0:0.*: .+\. Hint: /);
     expect(refusal(await byDatastore.ran)).toMatch(/transfer disk scsi0:0 of "log": .+\. Hint: /);
+  });
+});
+
+describe('a VM that is destroyed in mid-transfer', () => {
+  it('fails its backup, which does not wait for its snapshot to be removed', async () => {
+    const { ran } = await lab.holdDownload('/nfc', lab.everthaw.backups, () => lab.backup('doomed'));
+    await lab.vcenter.govc('vm.power', '-off', '-force', 'doomed');
+    await lab.vcenter.govc('vm.destroy', 'doomed');
+    await lab.vcenter.control('DELETE', '/traffic');
+    expect(await ran).toMatchObject({ code: 1 });
   });
 });
 
