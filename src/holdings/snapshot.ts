@@ -9,8 +9,13 @@ import { GONE, runOf, vmOf, type HoldingOf, type Kind } from './kind.js';
 export const snapshot: Kind<'snapshot'> = {
   async release(holding, { hosts }) {
     const host = await hosts.open(holding.vm.hostUuid, holding.run.runId);
-    for (const found of await host.listSnapshots(holding.vm.instanceUuid)) {
-      if (isOf(holding)(found)) await host.commitSnapshot(holding.vm.instanceUuid, found.id);
+    try {
+      for (const found of await host.listSnapshots(holding.vm.instanceUuid)) {
+        if (isOf(holding)(found)) await host.commitSnapshot(holding.vm.instanceUuid, found.id);
+      }
+    } catch (error) {
+      // Nothing can be removed from a VM that is not there; what that means is for `absence` to say.
+      if (!isErrorWithCode(error, 'VmNotFound')) throw error;
     }
   },
 

@@ -6,6 +6,9 @@ import type { Scene } from './scene.js';
 /** Into a step, where it is hit in its middle: most of them take a tenth of a second or two. */
 const INTO_STEP_MS = 60;
 
+/** Into the step that freezes a guest: no look is quick enough to see when it is frozen. */
+const INTO_FREEZE_MS = [0, 80, 160, 240, 320];
+
 /**
  * Every step of every kind of run, before it, in it and behind it, with a worker that is killed and with a user who cancels; and every
  * kind of holding, with a run that is terminated while it holds it. A case's number is its seed.
@@ -17,6 +20,10 @@ export function systematicPlans({ jobs, holdings }: Scene): readonly Plan[] {
       for (const point of ['before', 'in', 'after'] as const)
         for (const harm of [killWorker, cancel])
           plans.push({ job, harm, moment: { at: 'step', type, point, nth: 1, delayMs: INTO_STEP_MS } });
+  for (const job of jobs.filter(({ steps }) => steps.includes('thawScript')))
+    for (const delayMs of INTO_FREEZE_MS)
+      for (const harm of [killWorker, terminateAndKill])
+        plans.push({ job, harm, moment: { at: 'step', type: 'snapshot', point: 'in', nth: 1, delayMs } });
   for (const { kind, job: name, pattern } of holdings) {
     const job = jobs.find((each) => each.name === name);
     if (job === undefined) throw new Error(`no job "${name}" to hold a ${kind}`);

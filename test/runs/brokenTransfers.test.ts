@@ -22,6 +22,7 @@ beforeAll(async () => {
     [
       { name: 'db', disks: [{ ...system, unit: 0 }] },
       { name: 'log', disks: [{ ...data, unit: 0 }] },
+      { name: 'doomed', disks: [{ ...system, unit: 0 }] },
     ],
     labTemporal(),
   );
@@ -134,6 +135,16 @@ describe('a server that is gone in mid-transfer', () => {
     expect(await leftovers(lab)).toContain('snapshot "_VCB_BACKUP_" of VM "db"');
     await lab.vcenter.control('POST', '/outage', { on: false });
     expect(refusal(await ran)).toMatch(/the snapshot reached its maximum age/);
+  });
+});
+
+describe('a VM that is destroyed in mid-transfer', () => {
+  it('fails its backup, which does not wait for its snapshot to be removed', async () => {
+    const { ran } = await lab.holdDownload('/nfc', lab.everthaw.backups, () => lab.backup('doomed'));
+    await lab.vcenter.govc('vm.power', '-off', '-force', 'doomed');
+    await lab.vcenter.govc('vm.destroy', 'doomed');
+    await lab.vcenter.control('DELETE', '/traffic');
+    expect(await ran).toMatchObject({ code: 1 });
   });
 });
 

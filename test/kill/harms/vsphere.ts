@@ -78,7 +78,8 @@ export const hangCalls: Harm = {
       // Calls that hang already are cut off.
       mend: async () => {
         await vcenter.heal();
-        await vcenter.control('POST', '/outage', { seconds: 1 });
+        await vcenter.control('POST', '/outage', { on: true });
+        await vcenter.control('POST', '/outage', { on: false });
       },
     };
   },

@@ -54,7 +54,6 @@ const JOBS: readonly LibvirtJob[] = [
 
 const HOLDINGS: readonly SeenHolding[] = [
   { kind: 'pausedApplication', job: 'pull', pattern: /^the application of "writer" rests/ },
-  { kind: 'freeze', job: 'pull', pattern: /^"writer" is frozen/ },
   { kind: 'snapshot', job: 'pull', pattern: /^a job of "writer"/ },
   { kind: 'snapshot', job: 'overlay', pattern: /^"writer" runs on/ },
   { kind: 'partialDirectory', job: 'pull', pattern: /^unfinished backup backups\/writer-/ },
