@@ -1,10 +1,12 @@
 import { watch } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import { pino, type Logger } from 'pino';
 import { createActivities, type Activities } from './activities/index.js';
 import { StepInterceptor } from './activities/interceptor.js';
+import { RunningSteps } from './activities/runningSteps.js';
 import type { SweepDependencies } from './activities/sweep.js';
 import { stateDirectories } from './config/directories.js';
 import type { Settings } from './config/settings.js';
@@ -12,13 +14,18 @@ import { messageOf } from './domain/errors.js';
 import { machineIdentity } from './disks/machine.js';
 import { processName } from './disks/processName.js';
 import { hostQueue, proxyQueue, WORKFLOW_QUEUE } from './domain/names.js';
+import { endSweep } from './holdings/endSweep.js';
+import { releaseJudged } from './holdings/releaseJudged.js';
 import { HoldingRecords } from './holdings/records.js';
 import { HostPool } from './hosts/hostPool.js';
 import { HostRegister } from './hosts/register.js';
 import { BUNDLE_FILE } from './temporal/bundle.js';
 import { clusterIdOf, connectClient, type TemporalAddress } from './temporal/client.js';
+import { noteContact } from './temporal/contact.js';
 import { askLiveness } from './temporal/liveness.js';
+import { registerWorker } from './temporal/livingWorkers.js';
 import { leftoverGauges, serveMetrics } from './temporal/metrics.js';
+import { sweepOffline } from './temporal/sweepOffline.js';
 import { keepSweepSchedule } from './temporal/sweepSchedule.js';
 
 /** Heartbeats reach the server this often: what a killed worker did since is done again. */
@@ -26,6 +33,13 @@ const HEARTBEAT_THROTTLE_MS = 500;
 
 /** How often the register is looked at without being told. */
 const REGISTER_LOOK_MS = 2000;
+
+/** How often the server is listened to, and how long it may take to answer. */
+const LISTEN_MS = 10_000;
+const ANSWER_MS = 5000;
+
+/** What has not ended by then has no server to tell it to. */
+const SHUTDOWN_PATIENCE = '20s';
 
 /** Steps of one proxy that may run at once: transfers share its network and its disks. */
 const CONCURRENT_STEPS = 16;
@@ -40,7 +54,9 @@ export class EverthawWorker {
   readonly #connection: NativeConnection;
   readonly #client: Client;
   readonly #register: HostRegister;
+  readonly #dependencies: SweepDependencies;
   readonly #activities: Activities;
+  readonly #steps = new RunningSteps();
   readonly #settings: Settings;
   readonly #namespace: string;
   readonly #log: Logger;
@@ -60,6 +76,7 @@ export class EverthawWorker {
     this.#settings = settings;
     this.#namespace = namespace;
     this.#register = dependencies.register;
+    this.#dependencies = dependencies;
     this.#activities = createActivities(dependencies);
     this.#log = pino({ name: 'worker', level: settings.logLevel });
   }
@@ -89,12 +106,38 @@ export class EverthawWorker {
     });
   }
 
-  /** Serves until `signal` is aborted, then lets running steps end their attempt. */
+  /**
+   * Serves until `signal` is aborted, then lets running steps end their attempt. Where its server is silent for too long, it stops
+   * serving, and lets go of what its runs hold until the server is back.
+   */
   async run(signal: AbortSignal, ready: () => void): Promise<void> {
+    /** A function, for the compiler takes what it has seen once for lasting. */
+    const stopped = (): boolean => signal.aborted;
+    const unregister = await registerWorker(stateDirectories(this.#settings).workers);
+    try {
+      while (!stopped()) {
+        const silence = new AbortController();
+        const watching = this.#watchServer(silence, signal);
+        await this.#serveAll(AbortSignal.any([signal, silence.signal]), ready);
+        await watching;
+        if (stopped()) break;
+        // Whoever starts this process again has certainty.
+        if (this.#steps.running > 0) throw new Error('the Temporal server is silent, and steps do not end');
+        await this.#beOffline(signal);
+      }
+    } finally {
+      await unregister();
+      await this.#client.connection.close();
+      await this.#connection.close();
+    }
+  }
+
+  async #serveAll(signal: AbortSignal, ready: () => void): Promise<void> {
     await this.#serve(WORKFLOW_QUEUE, {
       workflowBundle: { codePath: BUNDLE_FILE },
       stickyQueueScheduleToStartTimeout: '2s',
       maxCachedWorkflows: 100,
+      shutdownForceTime: SHUTDOWN_PATIENCE,
     });
     await this.#serveSteps(proxyQueue(this.#settings.proxy));
     // Not recursive: that kind of watch dies with a folder that goes while it looks. A loan is prepared beside the hosts' folders
@@ -105,19 +148,58 @@ export class EverthawWorker {
     await this.#serveHosts();
     await this.#keepSchedule();
     ready();
-    await new Promise<void>((resolve) => {
-      signal.addEventListener('abort', () => {
-        resolve();
-      });
-    });
+    await aborted(signal);
     clearInterval(timer);
     watcher.close();
     const running = await Promise.all(this.#workers.values());
-    // The SDK hears SIGTERM too, and may have told them already: to be told twice is an error to them.
+    this.#workers.clear();
     for (const { worker } of running) if (worker.getState() === 'RUNNING') worker.shutdown();
-    await Promise.all(running.map(({ ended }) => ended));
-    await this.#client.connection.close();
-    await this.#connection.close();
+    // Without a server its native part cannot tell how the steps ended: that is no failure of theirs.
+    const ends = await Promise.allSettled(running.map(({ ended }) => ended));
+    for (const end of ends)
+      if (end.status === 'rejected')
+        this.#log.warn(`a worker did not end in order: ${messageOf(end.reason)}`);
+  }
+
+  /** Notes each sign of life of the server, and tells when there was none for too long. */
+  async #watchServer(silence: AbortController, signal: AbortSignal): Promise<void> {
+    const { offlineAfterMs } = this.#settings;
+    let heardAt = performance.now();
+    while (!signal.aborted && !silence.signal.aborted) {
+      if (await this.#hear()) heardAt = performance.now();
+      else if (performance.now() - heardAt > offlineAfterMs) silence.abort();
+      await sleep(Math.min(LISTEN_MS, offlineAfterMs / 4), undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  async #hear(): Promise<boolean> {
+    try {
+      await this.#client.connection.withDeadline(Date.now() + ANSWER_MS, () => clusterIdOf(this.#client));
+      await noteContact(stateDirectories(this.#settings).contact, this.#dependencies.identity);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Nothing is served, so no step runs: what runs of this proxy hold is let go, again and again, until the server is back. */
+  async #beOffline(signal: AbortSignal): Promise<void> {
+    this.#log.error('the Temporal server is silent: letting go of what this proxy took, until it is back');
+    const { proxy, hosts, records, user } = this.#dependencies;
+    const tools = { proxy, hosts, records, user, isWorker: true, mayRunsComeBack: true };
+    while (!signal.aborted && !(await this.#hear())) {
+      try {
+        const judgement = await sweepOffline(this.#settings, tools);
+        const outcomes = await releaseJudged(judgement, tools, (line) => {
+          this.#log.warn(line);
+        });
+        await endSweep(tools);
+        this.#dependencies.measure(judgement, outcomes);
+      } catch (error) {
+        this.#log.error(`the offline sweep failed: ${messageOf(error)}`);
+      }
+      await sleep(LISTEN_MS, undefined, { signal }).catch(() => undefined);
+    }
   }
 
   /**
@@ -152,11 +234,12 @@ export class EverthawWorker {
   #serveSteps(queue: string): Promise<void> {
     return this.#serve(queue, {
       activities: this.#activities,
-      interceptors: { activity: [() => ({ inbound: new StepInterceptor() })] },
+      interceptors: { activity: [() => ({ inbound: new StepInterceptor(this.#steps) })] },
       maxConcurrentActivityTaskExecutions: CONCURRENT_STEPS,
       maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
       defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
       shutdownGraceTime: '1s',
+      shutdownForceTime: SHUTDOWN_PATIENCE,
     });
   }
 
@@ -181,4 +264,13 @@ export class EverthawWorker {
     });
     return { worker, ended: worker.run() };
   }
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    signal.addEventListener('abort', () => {
+      resolve();
+    });
+  });
 }

@@ -2,6 +2,7 @@ import { activityInfo, ApplicationFailure, CancelledFailure, cancellationSignal 
 import type { ActivityExecuteInput, ActivityInboundCallsInterceptor, Next } from '@temporalio/worker';
 import { EverthawError, messageOf } from '../domain/errors.js';
 import type { CleanupStep, FailureDetails, Step } from '../domain/runs.js';
+import type { RunningSteps } from './runningSteps.js';
 import { withPulse, type PulseKeeper } from './pulse.js';
 
 const BEAT_MS = 1000;
@@ -17,26 +18,34 @@ const OUTAGE_LOOK_MS = 3000;
  * was observed.
  */
 export class StepInterceptor implements ActivityInboundCallsInterceptor {
+  readonly #steps: RunningSteps;
+
+  constructor(steps: RunningSteps) {
+    this.#steps = steps;
+  }
+
   async execute(
     input: ActivityExecuteInput,
     next: Next<ActivityInboundCallsInterceptor, 'execute'>,
   ): Promise<unknown> {
     const step = input.args[0] as Step | CleanupStep;
-    return withPulse(async (pulse) => {
-      pulse.beat();
-      const timer = setInterval(() => {
+    return this.#steps.during(() =>
+      withPulse(async (pulse) => {
         pulse.beat();
-      }, BEAT_MS);
-      try {
-        return await next(input);
-      } catch (error) {
-        // The reason of an abort tells a cancellation from a lost heartbeat: both end the attempt, only one is the user's.
-        if (cancellationSignal().aborted) throw cancelled();
-        throw failureOf(error, step, pulse);
-      } finally {
-        clearInterval(timer);
-      }
-    });
+        const timer = setInterval(() => {
+          pulse.beat();
+        }, BEAT_MS);
+        try {
+          return await next(input);
+        } catch (error) {
+          // The reason of an abort tells a cancellation from a lost heartbeat: both end the attempt, only one is the user's.
+          if (cancellationSignal().aborted) throw cancelled();
+          throw failureOf(error, step, pulse);
+        } finally {
+          clearInterval(timer);
+        }
+      }),
+    );
   }
 }
 

@@ -16,12 +16,13 @@ export interface CleanupFlags extends HostFlags {
   readonly yes: boolean;
   readonly json: boolean;
   readonly force?: string;
+  readonly offline: boolean;
 }
 
 /** Lists what is left over on the hosts and on this proxy, and lets go of what belongs to nobody who lives (F10). */
 export function addCleanup(program: Command, settings: Settings): void {
   addHostFlags(addCleanupFlags(program.command('cleanup'))).action((flags: CleanupFlags) =>
-    cleanUp(settings, flags),
+    runCleanup(settings, flags),
   );
 }
 
@@ -33,10 +34,16 @@ export function addCleanupFlags(command: Command): Command {
       '--force <id>',
       'let go of this one thing, though nobody can say whose it is; never of a living run’s',
     )
+    .option('--offline', 'where no Temporal server answers: let go of what this proxy itself took', false)
     .option('--json', 'one JSON object a line', false);
 }
 
-export async function cleanUp(settings: Settings, flags: CleanupFlags): Promise<void> {
+export async function runCleanup(settings: Settings, flags: CleanupFlags): Promise<void> {
+  if (flags.offline) await (await import('./offline.js')).cleanUpOffline(settings, flags);
+  else await cleanUp(settings, flags);
+}
+
+async function cleanUp(settings: Settings, flags: CleanupFlags): Promise<void> {
   const output = new Output(flags.json);
   const { client } = await accessTemporal(settings);
   const cluster = await clusterIdOf(client);

@@ -7,6 +7,8 @@ export function stateDirectories({ stateDirectory }: Pick<Settings, 'stateDirect
     hosts: join(stateDirectory, 'hosts'),
     sessions: stateDirectory,
     holdings: join(stateDirectory, 'holdings'),
+    workers: join(stateDirectory, 'workers'),
+    contact: join(stateDirectory, 'server.json'),
     daemon: join(stateDirectory, 'daemon'),
   };
 }

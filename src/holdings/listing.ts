@@ -28,6 +28,10 @@ export interface Listing {
 export interface SweepTools extends ReleaseTools {
   /** Name of its own login sessions: {@link processName}. */
   readonly user: string;
+  /** Whether it is this proxy's worker that sweeps, which knows that it does nothing else now. */
+  readonly isWorker?: boolean;
+  /** Whether a run that is let go of may go on one day: what it wrote stays until nothing else of it is left. */
+  readonly mayRunsComeBack?: boolean;
 }
 
 /**

@@ -54,9 +54,12 @@ export async function releaseJudged(
   ): Promise<string | undefined> {
     const { hostUuid } = found;
     if (hostUuid !== undefined && silent.has(hostUuid)) return 'its host does not answer';
-    if (found.kind === 'hostLoan' && found.orphaned === undefined) {
+    const goesLast =
+      found.kind === 'hostLoan' || (sweep.mayRunsComeBack === true && found.kind === 'partialDirectory');
+    if (goesLast && found.orphaned === undefined) {
+      const runsHost = hostUuid ?? found.owner?.hostUuid;
       const isSeen = troubles.every(
-        (trouble) => trouble.hostUuid !== undefined && trouble.hostUuid !== hostUuid,
+        (trouble) => trouble.hostUuid !== undefined && trouble.hostUuid !== runsHost,
       );
       if (!isSeen) return 'whether something of its run is left could not be seen';
       if (isLeft(group, released)) return 'not all that its run left is gone';
@@ -75,7 +78,10 @@ export async function releaseJudged(
 function isLeft(group: readonly Judged[], released: readonly Outcome[]): boolean {
   return (
     released.some(({ why }) => why !== undefined) ||
-    group.some(({ decision }) => !decision.release && !isForcible(decision.because))
+    group.some(
+      ({ found, decision }) =>
+        found.kind !== 'hostLoan' && !decision.release && !isForcible(decision.because),
+    )
   );
 }
 

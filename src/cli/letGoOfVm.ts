@@ -1,0 +1,47 @@
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import type { Settings } from '../config/settings.js';
+import { vmWorkflowId } from '../domain/names.js';
+import { parseVmSpec } from '../domain/vmSpec.js';
+import { judgeAll } from '../holdings/sweep.js';
+import { clusterIdOf } from '../temporal/client.js';
+import { askLiveness } from '../temporal/liveness.js';
+import { showAndRelease } from './cleanup.js';
+import { accessHost, findOneVm } from './hostAccess.js';
+import { Output } from './output.js';
+import { withSweepTools } from './sweepTools.js';
+import { accessTemporal } from './temporalAccess.js';
+
+/** Ends a VM's living run, waits until it has let go, and lets go of what else is left of that VM. Idempotent. */
+export async function letGoOfVm(settings: Settings, vmText: string, json: boolean): Promise<void> {
+  const output = new Output(json);
+  const { host } = await accessHost(settings, {});
+  const vm = await findOneVm(host, parseVmSpec(vmText)).finally(() => host.logout());
+  const { client } = await accessTemporal(settings);
+  await endRun(client, vmWorkflowId(host.identity.uuid, vm.instanceUuid), output);
+  const { namespace } = settings.temporal;
+  const rules = {
+    cluster: await clusterIdOf(client),
+    namespace,
+    maximumAgeMs: settings.maximumSnapshotAgeMs,
+  };
+  await withSweepTools(settings, {}, async (tools, silent) => {
+    const { judged, troubles } = await judgeAll(tools, (owner) => askLiveness(client, owner), rules);
+    const ofVm = judged.filter(({ found }) => [found.owner?.vmUuid, found.vmUuid].includes(vm.instanceUuid));
+    await showAndRelease({ judged: ofVm, troubles: [...silent, ...troubles] }, tools, { yes: true }, output);
+  });
+  await client.connection.close();
+}
+
+async function endRun(client: Client, workflowId: string, output: Output): Promise<void> {
+  const handle = client.workflow.getHandle(workflowId);
+  try {
+    if ((await handle.describe()).status.name !== 'RUNNING') return;
+    await handle.cancel();
+  } catch (error) {
+    // It never ran, or ended in this moment.
+    if (error instanceof WorkflowNotFoundError) return;
+    throw error;
+  }
+  output.say(`cancelled ${workflowId}; waiting until it has let go`);
+  await handle.result().catch(() => undefined);
+}

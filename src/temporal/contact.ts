@@ -1,0 +1,40 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import * as z from 'zod';
+import { machineIdentity } from '../disks/machine.js';
+import type { LastHeard } from '../domain/offline.js';
+
+const CONTACT = z.object({
+  cluster: z.string(),
+  namespace: z.string(),
+  at: z.string(),
+  bootId: z.string(),
+  uptimeMs: z.number(),
+});
+
+/** Notes that a server was heard of now: by the time since boot, which nobody sets, and by the clock for people. */
+export async function noteContact(
+  file: string,
+  server: { readonly cluster: string; readonly namespace: string },
+): Promise<void> {
+  const { bootId } = await machineIdentity();
+  const { cluster, namespace } = server;
+  const contact = { cluster, namespace, at: new Date().toISOString(), bootId, uptimeMs: await uptimeMs() };
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  await writeFile(`${file}.new`, JSON.stringify(contact), { mode: 0o600 });
+  await rename(`${file}.new`, file);
+}
+
+/** When a server was last heard of. After a reboot only the time since then is certain. */
+export async function lastHeard(file: string): Promise<LastHeard | undefined> {
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  const { cluster, namespace, bootId, uptimeMs: then } = CONTACT.parse(JSON.parse(text));
+  const isSinceBoot = bootId === (await machineIdentity()).bootId;
+  const silentMs = (await uptimeMs()) - (isSinceBoot ? then : 0);
+  return { cluster, namespace, silentMs, isSinceBoot };
+}
+
+async function uptimeMs(): Promise<number> {
+  return Number((await readFile('/proc/uptime', 'utf8')).split(' ')[0]) * 1000;
+}

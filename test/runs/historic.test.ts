@@ -1,0 +1,51 @@
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeDisk } from '../lab/disks.js';
+import { Lab } from '../lab/lab.js';
+import { leftovers } from '../lab/leftovers.js';
+import { run, type Ran } from '../lab/run.js';
+import { labTemporal } from '../lab/temporal.js';
+
+let lab: Lab;
+
+beforeAll(async () => {
+  const disk = await makeDisk('system', 256, 24);
+  lab = await Lab.start([{ name: 'web', disks: [{ ...disk, unit: 0 }] }], labTemporal());
+}, 120_000);
+
+afterAll(() => lab.stop());
+
+function historic(program: 'vcbCleanup' | 'postCommand', ...args: readonly string[]): Promise<Ran> {
+  const file = fileURLToPath(new URL(`../../src/cli/${program}.js`, import.meta.url));
+  return run(process.execPath, [file, ...args], { env: lab.everthaw.environment, mayFail: true });
+}
+
+describe('post-command', () => {
+  it('ends the run of a VM, waits until all of it is let go, and has nothing to do the second time', async () => {
+    const { ran } = await lab.holdDownload('/nfc', lab.everthaw.backups, () => lab.backup('web'));
+    await lab.vcenter.heal();
+    await lab.vcenter.control('POST', '/throttle', { path: '/nfc', bytesPerSecond: 20_000 });
+    const first = await historic('postCommand', '/opt/vcb', 'web');
+    expect(first).toMatchObject({ code: 0, stderr: '' });
+    expect(first.stdout).toContain('waiting until it has let go');
+    expect((await ran).code).toBe(1);
+    await lab.vcenter.heal();
+    expect(await leftovers(lab)).toEqual([]);
+    expect(await historic('postCommand', '/opt/vcb', 'web')).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it('fails where the VM is not known, and says how it is used where it is not named', async () => {
+    expect(await historic('postCommand', '/opt/vcb', 'nobody')).toMatchObject({ code: 1 });
+    expect(await historic('postCommand', '/opt/vcb')).toMatchObject({ code: 2 });
+  });
+});
+
+describe('vcbCleanup', () => {
+  it('is everthaw cleanup with the flags of old, and warns of a password that others see', async () => {
+    const { EVERTHAW_HOST: host = '', EVERTHAW_PASSWORD: password = '' } = lab.everthaw.environment;
+    const cleanup = await historic('vcbCleanup', '-y', '-h', host, '-u', 'backup-user', '-p', password);
+    expect(cleanup).toMatchObject({ code: 0, stdout: 'nothing is left over\n' });
+    expect(cleanup.stderr).toContain('visible in the process list');
+    expect(await historic('vcbCleanup', '--nonsense')).toMatchObject({ code: 2 });
+  });
+});
