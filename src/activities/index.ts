@@ -3,6 +3,7 @@ import { createSweep, type SweepDependencies } from './sweep.js';
 import { visiting } from './visiting.js';
 import { createRemoveSnapshots, createUseSnapshot } from './existingSnapshot.js';
 import { createPreflight } from './preflight.js';
+import { createRemoveLeftovers } from './removeLeftovers.js';
 import { createPlanRestore } from './restorePlan.js';
 import { createCreateVm, createFinishRestore, createImportVm, createUploadDisks } from './restoreVm.js';
 import { createFreezeScript, createThawScript } from './freezeScripts.js';
@@ -33,6 +34,7 @@ export function createActivities(dependencies: SweepDependencies) {
     uploadDisks: createUploadDisks(dependencies),
     createVm: visiting(dependencies, createCreateVm(dependencies)),
     finishRestore: createFinishRestore(dependencies),
+    removeLeftovers: createRemoveLeftovers(dependencies),
     sweep: createSweep(dependencies),
   };
 }

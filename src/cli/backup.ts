@@ -24,6 +24,7 @@ interface BackupFlags extends RunFlags {
   readonly quiesce: string;
   readonly snapshotPolicy: string;
   readonly preexistingSnapshot: string;
+  readonly preexistingMountPoint: string;
 }
 
 export function addBackup(program: Command, settings: Settings): void {
@@ -49,6 +50,11 @@ export function addBackup(program: Command, settings: Settings): void {
       'what is done with a snapshot _VCB_BACKUP_ that is there already, whoever made it: fail or delete',
       'fail',
     )
+    .option(
+      '--preexisting-mount-point <what>',
+      'delete: first let go of what dead runs left of this VM, unfinished directories and snapshots; fail: leave it to the sweeper',
+      'fail',
+    )
     .addHelpText(
       'after',
       '\nExample:\n  everthaw backup name:db1 --root /backups --host vc.example.com --username backup --password-file pw --ca-file ca.pem',
@@ -71,7 +77,7 @@ export function addBackup(program: Command, settings: Settings): void {
       quiesce: oneOf('--quiesce', flags.quiesce, ['required', 'preferred', 'none']),
       snapshotPolicy: oneOf('--snapshot-policy', flags.snapshotPolicy, SNAPSHOT_POLICIES),
       preexistingSnapshot: oneOf('--preexisting-snapshot', flags.preexistingSnapshot, PREEXISTING),
-      preexistingMountPoint: 'fail',
+      preexistingMountPoint: oneOf('--preexisting-mount-point', flags.preexistingMountPoint, PREEXISTING),
       maximumSnapshotAgeMs: settings.maximumSnapshotAgeMs,
       retries: retriesOf(flags),
     };

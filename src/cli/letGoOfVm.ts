@@ -2,7 +2,7 @@ import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { Settings } from '../config/settings.js';
 import { vmWorkflowId } from '../domain/names.js';
 import { parseVmSpec } from '../domain/vmSpec.js';
-import { judgeAll } from '../holdings/sweep.js';
+import { judgeAll, ofVm } from '../holdings/sweep.js';
 import { clusterIdOf } from '../temporal/client.js';
 import { askLiveness } from '../temporal/liveness.js';
 import { showAndRelease } from './cleanup.js';
@@ -25,9 +25,9 @@ export async function letGoOfVm(settings: Settings, vmText: string, json: boolea
     maximumAgeMs: settings.maximumSnapshotAgeMs,
   };
   await withSweepTools(settings, {}, async (tools, silent) => {
-    const { judged, troubles } = await judgeAll(tools, (owner) => askLiveness(client, owner), rules);
-    const ofVm = judged.filter(({ found }) => [found.owner?.vmUuid, found.vmUuid].includes(vm.instanceUuid));
-    await showAndRelease({ judged: ofVm, troubles: [...silent, ...troubles] }, tools, { yes: true }, output);
+    const all = await judgeAll(tools, (owner) => askLiveness(client, owner), rules);
+    const { judged, troubles } = ofVm(all, vm.instanceUuid);
+    await showAndRelease({ judged, troubles: [...silent, ...troubles] }, tools, { yes: true }, output);
   });
   await client.connection.close();
 }

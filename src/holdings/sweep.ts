@@ -54,6 +54,12 @@ export async function judgeAll(
   });
 }
 
+/** What of it is about one VM, by whom it was taken for and by where it was found. */
+export function ofVm({ judged, troubles }: Judgement, vmUuid: string): Judgement {
+  const about = judged.filter(({ found }) => [found.owner?.vmUuid, found.vmUuid].includes(vmUuid));
+  return { judged: about, troubles };
+}
+
 /** Decides of each thing of a list. */
 export function judge({ found, troubles }: Listing, decide: (found: FoundHolding) => Decision): Judgement {
   const judged = found.map((each) => ({ id: idOf(each), found: each, decision: decide(each) }));

@@ -3,7 +3,7 @@ import { hostQueue } from '../domain/names.js';
 import type { BackupRequest, PreflightResult, SnapshotPolicy, SnapshotResult, Step } from '../domain/runs.js';
 import type { Debts } from './debts.js';
 import type { RunReport } from './runReport.js';
-import { cleaningOn, onHost } from './steps.js';
+import { cleaningOn, onHost, onProxy } from './steps.js';
 
 export interface TakenSnapshot {
   readonly snapshot: SnapshotResult;
@@ -17,10 +17,14 @@ function isOurs(policy: SnapshotPolicy): boolean {
 
 /** What an earlier backup left on the VM, where that is to be deleted (F3): if that fails, so does the run. */
 export async function removePreexisting(
-  { vm, snapshotPolicy, preexistingSnapshot }: BackupRequest,
+  { vm, proxy, snapshotPolicy, preexistingSnapshot, preexistingMountPoint }: BackupRequest,
   step: Step,
   report: RunReport,
 ): Promise<void> {
+  if (preexistingMountPoint === 'delete') {
+    report.enter('removing what an earlier backup left');
+    for (const what of await onProxy(proxy).removeLeftovers(step)) report.note(`removed: ${what}`);
+  }
   if (preexistingSnapshot !== 'delete' || !isOurs(snapshotPolicy)) return;
   report.enter('removing earlier snapshots');
   const removed = await onHost(vm.hostUuid).removeSnapshots(step);

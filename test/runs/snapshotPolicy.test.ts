@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { makeDisk, sha256, type LabDisk } from '../lab/disks.js';
 import { Lab } from '../lab/lab.js';
 import { leftovers } from '../lab/leftovers.js';
-import { refusal } from '../lab/refusal.js';
+import { fingerprint, refusal } from '../lab/refusal.js';
 import { labTemporal } from '../lab/temporal.js';
 
 let lab: Lab;
@@ -95,6 +95,33 @@ describe('SNAPSHOT_POLICY', () => {
     await lab.vcenter.control('POST', '/tear', { path: '/nfc', afterBytes: 100_000, count: 1 });
     refusal(await lab.backup('web', '--to', directory(), '--snapshot-policy', 'deleteonly'));
     expect(await snapshots()).toEqual(['_VCB_BACKUP_']);
+  });
+});
+
+describe('PREEXISTING_MOUNTPOINT', () => {
+  it('delete lets go of what a dead run left of the VM, and the backup goes on', async () => {
+    const to = directory();
+    const { ran } = await lab.holdDownload('/nfc', lab.everthaw.backups, () => lab.backup('web', '--to', to));
+    await lab.client.workflow.getHandle(await lab.runOf('web')).terminate();
+    await ran;
+    await lab.vcenter.control('DELETE', '/traffic');
+    refusal(await lab.backup('web', '--to', to));
+    expect(await lab.backup('web', '--to', to, '--preexisting-mount-point', 'delete')).toMatchObject({
+      code: 0,
+      stderr: '',
+    });
+    await expectGood(to);
+  });
+
+  it('delete refuses a destination that holds a whole backup', async () => {
+    const to = directory();
+    expect(await lab.backup('web', '--to', to)).toMatchObject({ code: 0 });
+    const before = await fingerprint(to);
+    expect(refusal(await lab.backup('web', '--to', to, '--preexisting-mount-point', 'delete'))).toMatch(
+      /it exists and holds a backup/,
+    );
+    expect(await fingerprint(to)).toEqual(before);
+    await expectGood(to);
   });
 });
 
