@@ -26,8 +26,10 @@ export class PulseKeeper {
     this.#pulse = { ...this.#pulse, checkpoint };
   }
 
+  /** Told at once, for somebody is to read it. */
   hold(held: Held): void {
     this.#pulse = { ...this.#pulse, held };
+    this.beat();
   }
 
   /** Counts a failure of the operation; told at once, for the next attempt reads it. */

@@ -133,7 +133,7 @@ describe('password and session cookie', () => {
   });
 
   it('of a run that fails stand in no error, log or history', async () => {
-    await lab.vcenter.fault({ method: 'ExportSnapshot', fault: 'HostCommunication', count: 1 });
+    await lab.vcenter.fault({ method: 'ExportSnapshot', fault: 'InvalidState', count: 1 });
     const seen = await watched(() => lab.backup('web'));
     refusal(seen.ran);
     await expectSilence(seen);
