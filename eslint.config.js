@@ -51,7 +51,7 @@ export default tseslint.config(
   mayNotImport(
     ['src/domain/**'],
     [
-      '\\.\\./(cli|config|workflows|activities|holdings|hosts|disks|destinations|temporal)/',
+      '\\.\\./(cli|config|workflows|activities|holdings|hosts|disks|destinations|temporal|system)/',
       '^@temporalio/',
       '^node:',
     ],
@@ -59,7 +59,7 @@ export default tseslint.config(
   ),
   mayNotImport(
     ['src/workflows/**'],
-    ['\\.\\./(cli|config|holdings|hosts|disks|destinations|temporal)/', '^node:', '^zod'],
+    ['\\.\\./(cli|config|holdings|hosts|disks|destinations|temporal|system)/', '^node:', '^zod'],
     'workflows are deterministic and import nothing that does I/O.',
   ),
   {
@@ -83,6 +83,11 @@ export default tseslint.config(
     ['src/hosts/**', 'src/disks/**', 'src/destinations/**'],
     ['\\.\\./(cli|config|workflows|activities|holdings|temporal)/', '^@temporalio/'],
     'drivers know nothing of Temporal or of who calls them, so that each can be proved on its own.',
+  ),
+  mayNotImport(
+    ['src/system/**'],
+    ['\\.\\./(cli|config|workflows|activities|holdings|hosts|disks|destinations|temporal)/', '^@temporalio/'],
+    'processes and waiting are below everything else.',
   ),
   mayNotImport(
     ['src/holdings/**'],

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
-import type { SourceProgram } from '../src/disks/sourceProgram.js';
+import type { SourceProgram } from '../src/system/sourceProgram.js';
 
 /** Runs a native program as a person at a shell would: not through any code of the product. */
 export async function native(program: string, args: readonly string[], stdin = ''): Promise<string> {

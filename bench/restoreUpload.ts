@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
-import { runProgram } from '../src/disks/program.js';
-import type { SourceProgram } from '../src/disks/sourceProgram.js';
+import { runProgram } from '../src/system/program.js';
+import type { SourceProgram } from '../src/system/sourceProgram.js';
 import type { VmDescription } from '../src/domain/vm.js';
 import type { Host } from '../src/hosts/host.js';
 import type { BenchLab } from './benchLab.js';

@@ -3,7 +3,7 @@ import { cancellationSignal } from '@temporalio/activity';
 import { formatBytes } from '../domain/format.js';
 import type { Step } from '../domain/runs.js';
 import { freeBytes } from '../destinations/directory.js';
-import { until } from '../disks/until.js';
+import { until } from '../system/until.js';
 import { hostOf, type Dependencies } from './dependencies.js';
 import { keptAlive } from './keptAlive.js';
 import { pulse } from './pulse.js';

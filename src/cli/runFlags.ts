@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { Settings } from '../config/settings.js';
 import type { BackupRequest, RetrySettings } from '../domain/runs.js';
 import { clusterIdOf } from '../temporal/client.js';
-import { machineIdentity } from '../disks/machine.js';
+import { machineIdentity } from '../system/machine.js';
 import { vmWorkflowId } from '../domain/names.js';
 import type { OwnerRecord } from '../domain/owner.js';
 import { accessTemporal } from './temporalAccess.js';

@@ -1,6 +1,6 @@
 import { stateDirectories } from '../config/directories.js';
 import type { Settings } from '../config/settings.js';
-import { processName } from '../disks/processName.js';
+import { processName } from '../system/processName.js';
 import { isErrorWithCode } from '../domain/errors.js';
 import type { SweepTools, Trouble } from '../holdings/listing.js';
 import { HoldingRecords } from '../holdings/records.js';

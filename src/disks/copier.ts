@@ -2,9 +2,9 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { EverthawError } from '../domain/errors.js';
 import type { Range } from '../domain/extents.js';
-import { processIdentity, killProcess } from './processIdentity.js';
-import { exitOf, programFailed, spawnTethered, tailOf } from './program.js';
-import type { SourceProgram } from './sourceProgram.js';
+import { processIdentity, killProcess } from '../system/processIdentity.js';
+import { exitOf, programFailed, spawnTethered, tailOf } from '../system/program.js';
+import type { SourceProgram } from '../system/sourceProgram.js';
 
 /** An NBD export on a local socket. */
 export interface NbdExport {

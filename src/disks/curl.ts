@@ -1,4 +1,4 @@
-import type { SourceProgram } from './sourceProgram.js';
+import type { SourceProgram } from '../system/sourceProgram.js';
 
 /** How curl reaches an URL and what makes it believe the server. */
 export interface CurlTarget {

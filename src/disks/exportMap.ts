@@ -2,7 +2,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import * as z from 'zod';
 import type { Extent } from '../domain/extents.js';
 import type { NamedExport } from './imageCopy.js';
-import { runForOutput } from './program.js';
+import { runForOutput } from '../system/program.js';
 
 /** What nbdinfo prints of each extent: bit 1 of `type` says that it reads as zeros (NBD's base:allocation). */
 const MAP = z.array(

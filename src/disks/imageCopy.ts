@@ -1,6 +1,6 @@
 import type { ImageFormat } from '../domain/diskFiles.js';
 import { unwritable } from './copier.js';
-import { exitOf, programFailed, spawnTethered, tailOf } from './program.js';
+import { exitOf, programFailed, spawnTethered, tailOf } from '../system/program.js';
 
 /** A named NBD export on a local socket. */
 export interface NamedExport {

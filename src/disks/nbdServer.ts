@@ -1,9 +1,9 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EverthawError } from '../domain/errors.js';
-import { until } from './until.js';
-import { isAlive, killProcess, processIdentity, type ProcessIdentity } from './processIdentity.js';
-import { exitOf, spawnTethered, tailOf } from './program.js';
+import { until } from '../system/until.js';
+import { isAlive, killProcess, processIdentity, type ProcessIdentity } from '../system/processIdentity.js';
+import { exitOf, spawnTethered, tailOf } from '../system/program.js';
 
 /** A file or URL served as a read-only NBD export on a local socket by nbdkit. */
 export interface NbdServer {

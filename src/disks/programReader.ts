@@ -1,7 +1,7 @@
 import type { BlockPool } from './blockPool.js';
-import { exitOf, spawnTethered, tailOf } from './program.js';
+import { exitOf, spawnTethered, tailOf } from '../system/program.js';
 import { SourceFailure } from './sourceFailure.js';
-import type { SourceProgram } from './sourceProgram.js';
+import type { SourceProgram } from '../system/sourceProgram.js';
 
 /** Reads what a program writes, whole blocks, in order. @throws SourceFailure when it fails, after everything that it wrote */
 export async function readProgram(

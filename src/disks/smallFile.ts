@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { copyToFile, unwritable, type Copied } from './copier.js';
-import { exitOf, programFailed, spawnTethered, tailOf } from './program.js';
-import type { SourceProgram } from './sourceProgram.js';
+import { exitOf, programFailed, spawnTethered, tailOf } from '../system/program.js';
+import type { SourceProgram } from '../system/sourceProgram.js';
 
 /** More than configurations, NVRAM and most logs are; so many for each step that a worker takes at once are affordable. */
 const MOST_BYTES = 4 * 1024 * 1024;

@@ -1,6 +1,6 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
-import { runProgram } from './program.js';
-import type { SourceProgram } from './sourceProgram.js';
+import { runProgram } from '../system/program.js';
+import type { SourceProgram } from '../system/sourceProgram.js';
 
 const LOOK_MS = 300;
 

@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import { isOfDeadProcess, isProcessName } from '../disks/processName.js';
+import { isOfDeadProcess, isProcessName } from '../system/processName.js';
 import type { Loan } from '../hosts/register.js';
 import { GONE, runOf, vmOf, type FoundHolding, type Kind, type ListedProxy } from './kind.js';
 

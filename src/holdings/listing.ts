@@ -1,5 +1,5 @@
-import { mapAtMost } from '../disks/mapAtMost.js';
-import { withinTime } from '../disks/withinTime.js';
+import { mapAtMost } from '../system/mapAtMost.js';
+import { withinTime } from '../system/withinTime.js';
 import { messageOf } from '../domain/errors.js';
 import type { HoldingKind } from '../domain/holding.js';
 import type { HostEntry } from '../hosts/register.js';

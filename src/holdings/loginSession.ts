@@ -1,4 +1,4 @@
-import { isOfDeadProcess, isProcessName } from '../disks/processName.js';
+import { isOfDeadProcess, isProcessName } from '../system/processName.js';
 import type { OwnerRecord } from '../domain/owner.js';
 import { GONE, runOf, vmOf, type FoundHolding, type Kind, type ListedProxy } from './kind.js';
 

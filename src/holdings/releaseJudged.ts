@@ -1,5 +1,5 @@
-import { mapAtMost } from '../disks/mapAtMost.js';
-import { withinTime } from '../disks/withinTime.js';
+import { mapAtMost } from '../system/mapAtMost.js';
+import { withinTime } from '../system/withinTime.js';
 import { EverthawError, isErrorWithCode, messageOf } from '../domain/errors.js';
 import { inOneSession } from '../hosts/hostPool.js';
 import { isForcible } from '../domain/release.js';

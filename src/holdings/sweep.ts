@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mapAtMost } from '../disks/mapAtMost.js';
+import { mapAtMost } from '../system/mapAtMost.js';
 import type { OwnerRecord } from '../domain/owner.js';
 import {
   canBeAsked,

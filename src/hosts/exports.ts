@@ -1,7 +1,7 @@
 import type { ManifestDisk } from '../domain/manifest.js';
 import type { RestorePlace } from '../domain/runs.js';
 import type { JsonObject } from '../domain/vm.js';
-import type { SourceProgram } from '../disks/sourceProgram.js';
+import type { SourceProgram } from '../system/sourceProgram.js';
 
 /** Tells the host that a transfer lives and how far it is, from 0 to 1. */
 export type KeepAlive = (fraction: number) => Promise<void>;

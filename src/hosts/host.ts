@@ -4,7 +4,7 @@ import type { ImportWay, RestorePlace, RestoreWish } from '../domain/runs.js';
 import type { Transport } from '../domain/transport.js';
 import type { DiskDescription, SnapshotInfo, VmDescription, VmFile, VmSummary } from '../domain/vm.js';
 import type { VmSpec } from '../domain/vmSpec.js';
-import type { SourceProgram } from '../disks/sourceProgram.js';
+import type { SourceProgram } from '../system/sourceProgram.js';
 import type { DiskExport, DiskImport, ImportRequest, LeaseNotes } from './exports.js';
 import type { GuestControl } from './guestControl.js';
 

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import * as z from 'zod';
-import { machineIdentity } from '../disks/machine.js';
+import { machineIdentity } from '../system/machine.js';
 import type { LastHeard } from '../domain/offline.js';
 
 const CONTACT = z.object({

@@ -3,8 +3,8 @@ import { mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { EverthawError } from '../domain/errors.js';
-import { isAlive, type ProcessIdentity } from '../disks/processIdentity.js';
-import { until } from '../disks/until.js';
+import { isAlive, type ProcessIdentity } from '../system/processIdentity.js';
+import { until } from '../system/until.js';
 
 /** What a daemon writes when server and worker are up. */
 export interface DaemonState {

@@ -3,8 +3,8 @@ import { createServer } from 'node:net';
 import { connectClient } from './client.js';
 import { isListening } from './listening.js';
 import { prepareNamespace } from './namespace.js';
-import { tailOf, spawnTethered } from '../disks/program.js';
-import { until } from '../disks/until.js';
+import { tailOf, spawnTethered } from '../system/program.js';
+import { until } from '../system/until.js';
 
 export interface EmbeddedServer {
   readonly process: ChildProcess;

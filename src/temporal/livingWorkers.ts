@@ -1,6 +1,6 @@
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isOfDeadProcess, processName } from '../disks/processName.js';
+import { isOfDeadProcess, processName } from '../system/processName.js';
 
 /** Notes that this process is a worker of the state directory; returns what takes the note away. */
 export async function registerWorker(directory: string): Promise<() => Promise<void>> {

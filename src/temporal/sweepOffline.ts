@@ -1,6 +1,6 @@
 import { stateDirectories } from '../config/directories.js';
 import type { Settings } from '../config/settings.js';
-import { machineIdentity } from '../disks/machine.js';
+import { machineIdentity } from '../system/machine.js';
 import { decideOffline } from '../domain/offline.js';
 import { listAll, type SweepTools } from '../holdings/listing.js';
 import { judge, type Judgement } from '../holdings/sweep.js';

@@ -6,8 +6,8 @@ import { spawn } from 'node:child_process';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { copyToFile, type Copied, type CopyOrder } from '../../src/disks/copier.js';
-import { isAlive, processIdentity } from '../../src/disks/processIdentity.js';
-import { until } from '../../src/disks/until.js';
+import { isAlive, processIdentity } from '../../src/system/processIdentity.js';
+import { until } from '../../src/system/until.js';
 import { sha256 } from '../lab/disks.js';
 
 const MIB = 1024 * 1024;

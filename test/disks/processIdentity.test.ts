@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
-import { isAlive, killProcess, processIdentity } from '../../src/disks/processIdentity.js';
-import { until } from '../../src/disks/until.js';
+import { isAlive, killProcess, processIdentity } from '../../src/system/processIdentity.js';
+import { until } from '../../src/system/until.js';
 
 /** The kernel's exit of one thread, where a process's exit is of all. */
 const SYS_EXIT = process.arch === 'arm64' ? 93 : 60;

@@ -7,7 +7,7 @@ import { dataClusters } from '../../src/domain/extents.js';
 import { copyToFile } from '../../src/disks/copier.js';
 import { readExportMap } from '../../src/disks/exportMap.js';
 import { CLUSTER_BYTES } from '../../src/disks/qcow2Layout.js';
-import { until } from '../../src/disks/until.js';
+import { until } from '../../src/system/until.js';
 import { sha256 } from '../lab/disks.js';
 import { run } from '../lab/run.js';
 

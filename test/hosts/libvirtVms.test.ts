@@ -6,7 +6,7 @@ import { EverthawError } from '../../src/domain/errors.js';
 import type { ManifestDisk } from '../../src/domain/manifest.js';
 import type { RestorePlace } from '../../src/domain/runs.js';
 import type { VmDescription } from '../../src/domain/vm.js';
-import { runProgram } from '../../src/disks/program.js';
+import { runProgram } from '../../src/system/program.js';
 import { runUpload } from '../../src/disks/upload.js';
 import type { ImportRequest } from '../../src/hosts/exports.js';
 import { parseConfiguration } from '../../src/hosts/libvirt/xml/configuration.js';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { until } from '../../src/disks/until.js';
+import { until } from '../../src/system/until.js';
 import { processesOf } from '../lab/leftovers.js';
 import type { Ran } from '../lab/run.js';
 import { BOUNDS, RUN_PATIENCE_MS, SWEEPS } from './bounds.js';

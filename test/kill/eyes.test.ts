@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { until } from '../../src/disks/until.js';
+import { until } from '../../src/system/until.js';
 import { run } from '../lab/run.js';
 import { baselineOf, difference, isFailed, type Baseline } from './case.js';
 import { BOTH, nothing, type Harm } from './harm.js';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { readSettings } from '../../src/config/settings.js';
-import { until } from '../../src/disks/until.js';
+import { until } from '../../src/system/until.js';
 import { connectClient } from '../../src/temporal/client.js';
 import { startEmbeddedServer } from '../../src/temporal/embeddedServer.js';
 import { prepareNamespace } from '../../src/temporal/namespace.js';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { until } from '../../src/disks/until.js';
+import { until } from '../../src/system/until.js';
 import { askAgent, execInGuest } from './guestAgent.js';
 import { awaitAgent, savedGuest, SMALL, writeSaveFile, type GuestSizes } from './guestMemory.js';
 import { domainXml, type GuestDisk, type GuestDomain } from './guestXml.js';

@@ -3,7 +3,7 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { access, mkdir, mkdtemp, open, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { until } from '../../src/disks/until.js';
+import { until } from '../../src/system/until.js';
 import { writeData } from './disks.js';
 import { askAgent, execInGuest } from './guestAgent.js';
 import { domainXml, type GuestDomain } from './guestXml.js';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import type { Manifest } from '../../src/domain/manifest.js';
 import { PHASE_QUERY, vmWorkflowId } from '../../src/domain/names.js';
-import { until } from '../../src/disks/until.js';
+import { until } from '../../src/system/until.js';
 import { connectClient, type TemporalAddress } from '../../src/temporal/client.js';
 import { sha256 } from './disks.js';
 import { LabEverthaw } from './everthaw.js';

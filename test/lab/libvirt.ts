@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, open, readFile, symlink, writeFile } from 'node:fs/prom
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { until } from '../../src/disks/until.js';
+import { until } from '../../src/system/until.js';
 import { LIBVIRT_CACHE } from './programs.js';
 import { run, type Ran } from './run.js';
 import { tether } from './tether.js';

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, open, readdir, readFile, readlink, rm, writeFile } from
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { until } from '../../src/disks/until.js';
+import { until } from '../../src/system/until.js';
 import type { LabHost } from './everthaw.js';
 import { processesWith } from './leftovers.js';
 import type { LabLibvirt } from './libvirt.js';

@@ -3,7 +3,7 @@ import { cp, readFile } from 'node:fs/promises';
 import type { Client } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { until } from '../../src/disks/until.js';
+import { until } from '../../src/system/until.js';
 import { vmWorkflowId } from '../../src/domain/names.js';
 import type { BackupResult, Pulse } from '../../src/domain/runs.js';
 import { connectClient } from '../../src/temporal/client.js';

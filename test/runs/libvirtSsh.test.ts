@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Manifest } from '../../src/domain/manifest.js';
-import { until } from '../../src/disks/until.js';
+import { until } from '../../src/system/until.js';
 import { LabGuest, type LabGuestOptions } from '../lab/guest.js';
 import { GuestLab } from '../lab/guestLab.js';
 import { recordsOn } from '../lab/records.js';

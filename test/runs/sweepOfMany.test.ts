@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { mapAtMost } from '../../src/disks/mapAtMost.js';
+import { mapAtMost } from '../../src/system/mapAtMost.js';
 import { formatOwner } from '../../src/domain/owner.js';
 import { clusterIdOf } from '../../src/temporal/client.js';
 import { makeDisk } from '../lab/disks.js';

@@ -5,7 +5,7 @@ import type { ImportWay, RestorePlace, RestoreWish } from '../../domain/runs.js'
 import { formatTransport, parseTransport, type Transport } from '../../domain/transport.js';
 import type { DiskDescription, SnapshotInfo, VmDescription, VmFile, VmSummary } from '../../domain/vm.js';
 import type { VmSpec } from '../../domain/vmSpec.js';
-import type { SourceProgram } from '../../disks/sourceProgram.js';
+import type { SourceProgram } from '../../system/sourceProgram.js';
 import type { DiskExport, DiskImport, ImportRequest } from '../exports.js';
 import type { Host, HostIdentity, MarkedVm, SnapshotRequest, SnapshotTaken } from '../host.js';
 import { createVm } from './restore/createVm.js';

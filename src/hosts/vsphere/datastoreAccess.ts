@@ -2,7 +2,7 @@ import { request, Agent } from 'undici';
 import { EverthawError } from '../../domain/errors.js';
 import type { DiskDescription } from '../../domain/vm.js';
 import { curlDownload, curlUpload, type CurlTarget } from '../../disks/curl.js';
-import type { SourceProgram } from '../../disks/sourceProgram.js';
+import type { SourceProgram } from '../../system/sourceProgram.js';
 import { readExtent } from '../../disks/vmdkDescriptor.js';
 import type { DiskExport, UrlAccess } from '../exports.js';
 import { directoryOf, folderUrl, formatDatastorePath, parseDatastorePath } from './datastorePath.js';

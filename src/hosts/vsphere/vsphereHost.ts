@@ -6,7 +6,7 @@ import type { ManifestDisk } from '../../domain/manifest.js';
 import { formatTransport, parseTransport, type Transport } from '../../domain/transport.js';
 import type { DiskDescription, SnapshotInfo, VmDescription, VmFile, VmSummary } from '../../domain/vm.js';
 import type { VmSpec } from '../../domain/vmSpec.js';
-import type { SourceProgram } from '../../disks/sourceProgram.js';
+import type { SourceProgram } from '../../system/sourceProgram.js';
 import type { DiskExport, DiskImport, ImportRequest, LeaseNotes } from '../exports.js';
 import type { Host, HostIdentity, MarkedVm, SnapshotRequest, SnapshotTaken } from '../host.js';
 import type { ImportWay, RestorePlace, RestoreWish } from '../../domain/runs.js';

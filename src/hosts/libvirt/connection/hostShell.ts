@@ -1,6 +1,6 @@
 import { EverthawError } from '../../../domain/errors.js';
-import { exitOf, spawnTethered } from '../../../disks/program.js';
-import type { SourceProgram } from '../../../disks/sourceProgram.js';
+import { exitOf, spawnTethered } from '../../../system/program.js';
+import type { SourceProgram } from '../../../system/sourceProgram.js';
 
 export interface CommandOptions {
   readonly stdin?: string;

@@ -1,7 +1,7 @@
 import { rm, stat } from 'node:fs/promises';
-import { exitOf, spawnTethered, tailOf } from '../../../disks/program.js';
-import { SSH_FAILED, sshFault } from '../../../disks/sshFault.js';
-import { until } from '../../../disks/until.js';
+import { exitOf, spawnTethered, tailOf } from '../../../system/program.js';
+import { SSH_FAILED, sshFault } from '../../../system/sshFault.js';
+import { until } from '../../../system/until.js';
 import { INTO_DIRECTORY, PATIENCE_MS, runHere, type ForwardedSocket, type HostShell } from './hostShell.js';
 import type { ProxySockets } from './proxySockets.js';
 

@@ -2,9 +2,9 @@ import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { setImmediate as nextLook } from 'node:timers/promises';
 import { EverthawError } from '../../../domain/errors.js';
-import { exitOf, spawnTethered } from '../../../disks/program.js';
-import { SSH_FAILED, sshFault } from '../../../disks/sshFault.js';
-import type { SourceProgram } from '../../../disks/sourceProgram.js';
+import { exitOf, spawnTethered } from '../../../system/program.js';
+import { SSH_FAILED, sshFault } from '../../../system/sshFault.js';
+import type { SourceProgram } from '../../../system/sourceProgram.js';
 
 /** What one command line said on standard output, and what on standard error: `error: …` where it failed. */
 export interface Answer {

@@ -2,7 +2,7 @@ import type { VmSummary } from '../../../domain/vm.js';
 import type { VmSpec } from '../../../domain/vmSpec.js';
 import { morefOf } from '../xml/domain.js';
 import { listDomains, readAllDomains, readDomains, type ListedDomain, type ReadDomain } from './domains.js';
-import { mapAtMost } from '../../../disks/mapAtMost.js';
+import { mapAtMost } from '../../../system/mapAtMost.js';
 import type { Virsh } from '../connection/virsh.js';
 import { virshBatch } from '../connection/virshBatch.js';
 

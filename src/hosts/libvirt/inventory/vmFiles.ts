@@ -1,6 +1,6 @@
 import { EverthawError } from '../../../domain/errors.js';
 import type { VmFile } from '../../../domain/vm.js';
-import type { SourceProgram } from '../../../disks/sourceProgram.js';
+import type { SourceProgram } from '../../../system/sourceProgram.js';
 import { describeDomain, xmlOf } from './description.js';
 import { readDomain } from './domains.js';
 import type { Virsh } from '../connection/virsh.js';

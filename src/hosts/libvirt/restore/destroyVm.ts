@@ -5,7 +5,7 @@ import type { Domain, DomainDisk } from '../xml/domain.js';
 import { readAllWithOdd } from '../inventory/domains.js';
 import type { HostShell } from '../connection/hostShell.js';
 import { readImages } from '../inventory/imageInfo.js';
-import { mapAtMost } from '../../../disks/mapAtMost.js';
+import { mapAtMost } from '../../../system/mapAtMost.js';
 import { oneOf } from './marks.js';
 import { requireOff } from './power.js';
 import { RESTORED_FILE } from './restorePlace.js';

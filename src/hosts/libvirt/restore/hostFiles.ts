@@ -1,7 +1,7 @@
 import { basename, dirname, join } from 'node:path';
 import { EverthawError } from '../../../domain/errors.js';
 import type { RestorePlace } from '../../../domain/runs.js';
-import type { SourceProgram } from '../../../disks/sourceProgram.js';
+import type { SourceProgram } from '../../../system/sourceProgram.js';
 import type { HostShell } from '../connection/hostShell.js';
 import { libvirtPlace, RESTORED_FILE } from './restorePlace.js';
 
