@@ -139,18 +139,22 @@ export async function lendHost(
  * Starts a run with the host lent to it before, so that it can always clean up; the run gives it back. Only where it is
  * certain that no run was started, the loan ends here: after any other failure one may be living that needs it.
  */
-export async function startWithLoan<T>(
+export async function startWithLoan<T extends { readonly firstExecutionRunId: string }>(
   settings: Settings,
   access: HostAccess,
   { loan, borrower }: { readonly loan: string; readonly borrower: OwnerRecord },
   start: () => Promise<T>,
 ): Promise<T> {
+  const { uuid } = access.entry;
+  const register = new HostRegister(stateDirectories(settings).hosts);
   await lendHost(settings, access, loan, borrower);
   try {
-    return await start();
+    const run = await start();
+    // Its first step notes the same: one that is ended before has a loan that can be told to be nobody's, too.
+    await register.assign(uuid, loan, { ...borrower, runId: run.firstExecutionRunId });
+    return run;
   } catch (error) {
-    if (isErrorWithCode(error, 'VmInUse'))
-      await new HostRegister(stateDirectories(settings).hosts).settle(access.entry.uuid, loan);
+    if (isErrorWithCode(error, 'VmInUse')) await register.settle(uuid, loan);
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import type { WorkflowHandle } from '@temporalio/client';
+import type { WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import type { Command } from 'commander';
 import type { Settings } from '../config/settings.js';
 import type { BackupRequest, RetrySettings } from '../domain/runs.js';
@@ -44,7 +44,7 @@ export interface RunToStart<Request, Result> {
   readonly start: (
     client: Awaited<ReturnType<typeof accessTemporal>>['client'],
     request: Request,
-  ) => Promise<WorkflowHandle<() => Promise<Result>>>;
+  ) => Promise<WorkflowHandleWithFirstExecutionRunId<() => Promise<Result>>>;
   readonly describe: (result: Result) => readonly string[];
 }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
@@ -84,9 +85,11 @@ export class HostRegister {
   /** Notes the run that a loan is for, once it has begun: it is what the run asks by. A proxy that only visits has no such loan. */
   async assign(uuid: string, loan: string, owner: OwnerRecord): Promise<void> {
     const file = join(this.#place(uuid), loan, OWNER_FILE);
+    // Whoever started the run and its first step note the same, perhaps at once.
+    const aside = `${file}.${randomUUID()}`;
     try {
-      await writeFile(`${file}.new`, formatOwner(owner));
-      await rename(`${file}.new`, file);
+      await writeFile(aside, formatOwner(owner));
+      await rename(aside, file);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }

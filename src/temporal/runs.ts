@@ -1,4 +1,8 @@
-import { WorkflowExecutionAlreadyStartedError, type Client, type WorkflowHandle } from '@temporalio/client';
+import {
+  WorkflowExecutionAlreadyStartedError,
+  type Client,
+  type WorkflowHandleWithFirstExecutionRunId,
+} from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { EverthawError } from '../domain/errors.js';
 import { SEARCH_ATTRIBUTES, vmWorkflowId, WORKFLOW_QUEUE } from '../domain/names.js';
@@ -7,14 +11,14 @@ import type { BackupRequest, BackupResult, RestoreRequest, RestoreResult } from 
 export function startBackup(
   client: Client,
   request: BackupRequest,
-): Promise<WorkflowHandle<() => Promise<BackupResult>>> {
+): Promise<WorkflowHandleWithFirstExecutionRunId<() => Promise<BackupResult>>> {
   return start(client, 'backupVm', 'backup', request, `back up to ${request.directory}`);
 }
 
 export function startRestore(
   client: Client,
   request: RestoreRequest,
-): Promise<WorkflowHandle<() => Promise<RestoreResult>>> {
+): Promise<WorkflowHandleWithFirstExecutionRunId<() => Promise<RestoreResult>>> {
   return start(client, 'restoreVm', 'restore', request, `restore from ${request.directory}`);
 }
 
@@ -25,7 +29,7 @@ async function start<T>(
   kind: string,
   request: BackupRequest | RestoreRequest,
   details: string,
-): Promise<WorkflowHandle<() => Promise<T>>> {
+): Promise<WorkflowHandleWithFirstExecutionRunId<() => Promise<T>>> {
   const { vm } = request;
   const workflowId = vmWorkflowId(vm.hostUuid, vm.instanceUuid);
   try {

@@ -38,6 +38,8 @@ export interface Harm {
   readonly cancels?: boolean;
   /** Whether the VM itself stands still meanwhile, so that its freeze lasts as long. */
   readonly stillsVm?: boolean;
+  /** Whether the lab's VM is another afterwards, so that the next case gets a new lab. */
+  readonly spoilsScene?: boolean;
   /** Kinds of run that it is done to; all if it is not said. */
   readonly runs?: 'backup' | 'restore';
   /** Whether it needs a destination that is soon full. */

@@ -35,7 +35,7 @@ export class Suite {
     );
     this.verdicts.push(verdict);
     this.#say(tellVerdict(number, scene.kind, verdict));
-    if (isFailed(verdict)) await this.stop();
+    if (isFailed(verdict) || plan.harm.spoilsScene === true) await this.stop();
     return verdict;
   }
 

@@ -32,6 +32,8 @@ export interface GuestSizes {
 }
 
 export const SMALL: GuestSizes = { firstMiB: 256, dataMiB: 32, secondMiB: 64 };
+/** Room for what is written in an hour. */
+export const ROOMY: GuestSizes = { firstMiB: 768, dataMiB: 8, secondMiB: 768 };
 export const LARGE: GuestSizes = { firstMiB: 4096, dataMiB: 800, secondMiB: 64 };
 export const HUGE: GuestSizes = { firstMiB: 8192, dataMiB: 3072, secondMiB: 64 };
 

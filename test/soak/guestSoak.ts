@@ -8,6 +8,7 @@ import { startEmbeddedServer } from '../../src/temporal/embeddedServer.js';
 import { resolveTemporal } from '../../src/temporal/program.js';
 import { LabGuest } from '../lab/guest.js';
 import { GuestLab } from '../lab/guestLab.js';
+import { ROOMY } from '../lab/guestMemory.js';
 import { recordsOn } from '../lab/records.js';
 import { run } from '../lab/run.js';
 
@@ -54,7 +55,11 @@ const server = await startEmbeddedServer(
 const lab = await GuestLab.start({ address: server.address, namespace: 'default' });
 let failures = 0;
 try {
-  const guest = await LabGuest.start(lab.libvirt, { name: 'soak', format: ['raw', 'raw'] });
+  const guest = await LabGuest.start(lab.libvirt, {
+    name: 'soak',
+    format: ['raw', 'raw'],
+    sizes: ROOMY,
+  });
   const reference = await copyAtThaw(guest);
   await guest.startWriter();
   let last = 0;
@@ -69,6 +74,9 @@ try {
     } catch (error) {
       failures++;
       console.log(`${number}: FAILED: ${error instanceof Error ? error.message : String(error)}`);
+      // The next one begins as the first did.
+      await lab.libvirt.tryVirsh('undefine', 'again');
+      await rm(lab.directoryOf(guest.name), { recursive: true, force: true });
     }
   }
   await guest.destroy();
@@ -85,7 +93,7 @@ async function once(
 ): Promise<{ readonly records: number; readonly frozenAtMostMs: number }> {
   const directory = lab.directoryOf(guest.name);
   const backup = await lab.backup(guest.name, '--json');
-  if (backup.code !== 0) throw new Error(backup.stderr);
+  if (backup.code !== 0) throw new Error(backup.stderr + backup.stdout);
   const { consistency, frozenAtMostMs } = JSON.parse(
     backup.stdout.trim().split('\n').at(-1) ?? '',
   ) as BackupResult;

@@ -151,6 +151,8 @@ export const renameVm: Harm = {
 
 export const registerAgain: Harm = {
   name: 're-register the VM',
+  // The simulator registers it without its disks.
+  spoilsScene: true,
   hosts: ONLY_VSPHERE,
   when: 'at a moment',
   demand: 'released',
