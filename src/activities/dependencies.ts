@@ -27,11 +27,16 @@ export function hostOf({ hosts }: ReleaseTools, { vm, run }: OfRun): Promise<Hos
 /** The owner record of what a step takes. */
 export async function ownerOf(
   dependencies: Dependencies,
-  step: OfRun & Pick<OwnerRecord, 'kept'>,
+  step: OfRun & Pick<OwnerRecord, 'kept' | 'maximumAgeMs'>,
 ): Promise<OwnerRecord> {
   const host = await hostOf(dependencies, step);
   const owner = ownerAt(dependencies, step, await host.now());
-  return step.kept === undefined ? owner : { ...owner, kept: step.kept };
+  const { kept, maximumAgeMs } = step;
+  return {
+    ...owner,
+    ...(maximumAgeMs === undefined ? {} : { maximumAgeMs }),
+    ...(kept === undefined ? {} : { kept }),
+  };
 }
 
 /** The same for what is taken before the host can be asked for the time. */

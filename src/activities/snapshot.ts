@@ -10,6 +10,8 @@ import { hostOf, ownerOf, type Dependencies } from './dependencies.js';
 export interface FreezeInput extends Step {
   readonly quiesce: BackupRequest['quiesce'];
   readonly toolsRunning: boolean;
+  /** After which the run gives up. */
+  readonly maximumAgeMs: number;
   /** The snapshot is to stay after the run. */
   readonly kept?: 'createonly';
 }

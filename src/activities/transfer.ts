@@ -17,6 +17,7 @@ export interface TransferInput extends Step, Pick<BackupRequest, 'diskFormat'> {
   readonly disk: DiskDescription;
   readonly transport: Transport;
   readonly directory: string;
+  readonly maximumAgeMs: number;
   /** As far as an earlier step of this disk came. */
   readonly resumeFrom?: Checkpoint;
 }

@@ -18,6 +18,8 @@ export interface OwnerRecord {
   readonly bootId: string;
   /** When it was taken, ISO 8601, by the host's clock. */
   readonly takenAt: string;
+  /** The run's own maximum snapshot age; whoever finds the record without it goes by their own. */
+  readonly maximumAgeMs?: number;
   /** The run's snapshot is meant to stay after it (SNAPSHOT_POLICY createonly): nobody sweeps that. */
   readonly kept?: 'createonly';
 }
@@ -58,5 +60,6 @@ const FIELDS = [
 function isOwnerRecord(value: unknown): value is OwnerRecord {
   if (typeof value !== 'object' || value === null) return false;
   const record = value as Record<string, unknown>;
+  if (!['number', 'undefined'].includes(typeof record['maximumAgeMs'])) return false;
   return record['version'] === 1 && FIELDS.every((field) => typeof record[field] === 'string');
 }

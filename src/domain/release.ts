@@ -96,10 +96,10 @@ export function decideOwnership(thing: FoundThing): Decision | { readonly owner:
 }
 
 export function decideAge(
-  { ageMs }: FoundThing,
+  { ageMs, owner }: FoundThing,
   { maximumAgeMs }: Pick<ReleaseRules, 'maximumAgeMs'>,
 ): Decision | undefined {
-  if (ageMs === undefined || ageMs <= maximumAgeMs) return undefined;
+  if (ageMs === undefined || ageMs <= (owner?.maximumAgeMs ?? maximumAgeMs)) return undefined;
   return release(`it is older than the maximum snapshot age (${Math.round(ageMs / 1000)} s)`);
 }
 

@@ -34,6 +34,7 @@ export async function moveDisks(
         disk,
         transport,
         directory,
+        maximumAgeMs: request.maximumSnapshotAgeMs,
         ...(request.diskFormat === undefined ? {} : { diskFormat: request.diskFormat }),
         ...(resumeFrom === undefined ? {} : { resumeFrom }),
       }),

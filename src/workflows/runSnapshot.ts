@@ -75,7 +75,7 @@ export async function endSnapshot(
  * and to be done as soon as the snapshot stands: `letGuestGo` says what went wrong with it.
  */
 async function takeOwn(
-  { vm, quiesce, snapshotPolicy }: BackupRequest,
+  { vm, quiesce, snapshotPolicy, maximumSnapshotAgeMs }: BackupRequest,
   step: Step,
   { toolsRunning, guestIsOurs }: PreflightResult,
   debts: Debts,
@@ -84,7 +84,7 @@ async function takeOwn(
   const { run } = step;
   const steps = onHost(vm.hostUuid);
   const kept = snapshotPolicy === 'createonly' ? { kept: snapshotPolicy } : {};
-  const freezing = { ...step, quiesce, toolsRunning, ...kept };
+  const freezing = { ...step, quiesce, toolsRunning, maximumAgeMs: maximumSnapshotAgeMs, ...kept };
   const owesGuest = guestIsOurs && toolsRunning && quiesce !== 'none';
   if (owesGuest) debts.owe({ kind: 'pausedApplication', run, vm });
   const scripts = await steps.freezeScript(freezing);

@@ -85,6 +85,15 @@ describe('the rules of release', () => {
     expect(decide({ ageMs: 1001 }, { state: 'living' }).release).toBe(true);
   });
 
+  it('go by the age that the run was given, whatever the setting of who sweeps', () => {
+    const patient = { ...OWNER, maximumAgeMs: 5000 };
+    expect(decide({ owner: patient, ageMs: 5000 }, { state: 'living' }).release).toBe(false);
+    expect(decide({ owner: patient, ageMs: 5001 }, { state: 'living' }).release).toBe(true);
+    expect(decide({ owner: { ...OWNER, maximumAgeMs: 500 }, ageMs: 501 }, { state: 'living' }).release).toBe(
+      true,
+    );
+  });
+
   it('keep what carries no record, a clone of ours, and what belongs to another cluster or namespace, however old', () => {
     fc.assert(
       fc.property(livenesses, fc.nat(), (liveness, ageMs) => {
