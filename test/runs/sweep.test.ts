@@ -74,12 +74,16 @@ describe('a sweep', () => {
   });
 
   it('lets go of what a wedged run holds on the host past the maximum snapshot age, and of nothing else of it', async () => {
-    const { ran } = await backUpHalfWay();
-    const old = { EVERTHAW_MAXIMUM_SNAPSHOT_AGE_S: '1' };
-    const age = async (): Promise<boolean> =>
-      (await lab.everthaw.everthawWith(old, 'cleanup')).stdout.search(/release {2}\w+ {2}snapshot/) >= 0;
-    await eventually(age);
-    const swept = await lab.everthaw.everthawWith(old, 'cleanup', '-y');
+    const short = { EVERTHAW_MAXIMUM_SNAPSHOT_AGE_S: '6' };
+    const { ran } = await lab.holdDownload('/nfc', lab.everthaw.backups, () =>
+      lab.everthaw.everthawWith(short, 'backup', 'web', '--root', lab.everthaw.backups),
+    );
+    // It cannot give up by itself, and looks alive.
+    await lab.everthaw.killWorker();
+    const isOld = async (): Promise<boolean> =>
+      (await lab.everthaw.everthaw('cleanup')).stdout.search(/release {2}\w+ {2}snapshot/) >= 0;
+    await eventually(isOld);
+    const swept = await lab.everthaw.everthaw('cleanup', '-y');
     expect(swept).toMatchObject({ code: 0, stderr: '' });
     expect(swept.stdout).toMatch(/let go: snapshot .* older than the maximum snapshot age/);
     expect(swept.stdout).toMatch(/let go: export lease .* older than the maximum snapshot age/);
@@ -88,6 +92,7 @@ describe('a sweep', () => {
     expect((await lab.vcenter.vm('web')).snapshots ?? []).toEqual([]);
     expect(await lab.vcenter.get('/leases')).toEqual([]);
     await lab.vcenter.heal();
+    await lab.everthaw.startWorker();
     expect((await ran).code).toBe(1);
   });
 
