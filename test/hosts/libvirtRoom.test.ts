@@ -65,6 +65,7 @@ describe.skipIf(!IS_ROOT)(
           });
         expect(await vm.virshState()).toBe('running');
         await commitSnapshot(driver, vm.uuid, snapshot.id);
+        await allIsWritten();
         expect(await traces(vm)).toEqual([]);
       });
 
@@ -79,16 +80,7 @@ describe.skipIf(!IS_ROOT)(
         });
         await commitSnapshot(driver, vm.uuid, snapshot.id);
         expect(await vm.virshState()).toBe('running');
-        await expect
-          .poll(
-            () =>
-              vm.exec('sync').then(
-                ({ code }) => code,
-                () => undefined,
-              ),
-            { timeout: 30_000 },
-          )
-          .toBe(0);
+        await allIsWritten();
         expect(await traces(vm)).toEqual([]);
       });
     }
@@ -104,8 +96,18 @@ describe.skipIf(!IS_ROOT)(
 
 /** Overwrites so many of the files of 8 MiB each, in the background: a VM that stands still does not answer. */
 async function overwrite(files: number): Promise<void> {
-  const write = `(for n in $(seq 0 ${files - 1}); do
+  const write = `rm -f /run/overwritten; (for n in $(seq 0 ${files - 1}); do
     dd if=/dev/urandom of=/data/file-$n bs=1M count=8 conv=notrunc,fsync
-  done) > /dev/null 2>&1 &`;
+  done; touch /run/overwritten) > /dev/null 2>&1 &`;
   await vm.exec('sh', '-c', write);
+}
+
+/** What is still written would fill the next test's room. */
+async function allIsWritten(): Promise<void> {
+  const written = (): Promise<number | undefined> =>
+    vm.exec('sh', '-c', 'test -e /run/overwritten && sync').then(
+      ({ code }) => code,
+      () => undefined,
+    );
+  await expect.poll(written, { timeout: 30_000 }).toBe(0);
 }
