@@ -6,6 +6,9 @@ import type { Pulse } from '../../src/domain/runs.js';
 const LOOK_MS = 25;
 const ANSWER_MS = 3000;
 
+/** Of Temporal's HistoryEventFilterType: only the event that ends a run. */
+const CLOSE_EVENT = 2;
+
 /** Of Temporal's PendingActivityState: a worker has it. */
 const STARTED = 2;
 
@@ -107,6 +110,22 @@ export class RunWatch {
       const status = (await this.look())?.status ?? 'RUNNING';
       if (status !== 'RUNNING') return status;
       signal.throwIfAborted();
+      await this.#nextClose();
+    }
+  }
+
+  /** Returns when it has ended, or after a while. */
+  async #nextClose(): Promise<void> {
+    try {
+      await this.#client.withDeadline(Date.now() + ANSWER_MS, () =>
+        this.#client.workflowService.getWorkflowExecutionHistory({
+          namespace: this.#client.options.namespace,
+          execution: { workflowId: this.workflowId, runId: this.runId },
+          waitNewEvent: true,
+          historyEventFilterType: CLOSE_EVENT,
+        }),
+      );
+    } catch {
       await sleep(LOOK_MS);
     }
   }

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isErrorWithNodeCode } from '../../lab/errorCode.js';
-import { BOTH, type Blow, type Harm } from '../harm.js';
+import { CLOCK_SEEN_MS, LabClock } from '../../lab/clock.js';
+import { BOTH, nothing, type Blow, type Harm } from '../harm.js';
 import { processesOf } from '../../lab/leftovers.js';
 
 /** Longer than a step may be without a heartbeat. */
@@ -104,6 +105,37 @@ function anotherBoot(file: string): readonly string[] {
   if (process.getuid?.() !== 0) return [];
   const script = 'mount --bind "$1" /proc/sys/kernel/random/boot_id; shift; exec "$@"';
   return ['unshare', '--mount', 'sh', '-c', script, 'sh', file];
+}
+
+const HOUR_S = 3600;
+
+/** The proxy's clock is set, by somebody or by NTP, while a run is on its way. */
+export const jumpClock: Harm = {
+  name: 'jump of the clock',
+  hosts: BOTH,
+  when: 'at a moment',
+  demand: 'succeeded',
+  async prepare({ everthaw }) {
+    const clock = await LabClock.start(clockFile(everthaw.directory));
+    await everthaw.endWorker();
+    await everthaw.startWorker(clock.wrapper);
+    return async () => {
+      await everthaw.endWorker();
+      await clock.remove();
+      await everthaw.startWorker();
+    };
+  },
+  async strike({ scene, chance, pick }) {
+    const hours = pick([-1, 1]) * chance(0.1, 80);
+    const clock = await LabClock.start(clockFile(scene.everthaw.directory));
+    await clock.jump(hours * HOUR_S);
+    await sleep(CLOCK_SEEN_MS);
+    return { told: `the proxy’s clock jumps by ${hours.toFixed(1)} h`, mend: nothing };
+  },
+};
+
+function clockFile(directory: string): string {
+  return join(directory, 'clock');
 }
 
 /** Kills one process that works for the worker: what copies, what serves, what asks. */
