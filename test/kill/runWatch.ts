@@ -6,9 +6,6 @@ import type { Pulse } from '../../src/domain/runs.js';
 const LOOK_MS = 25;
 const ANSWER_MS = 3000;
 
-/** Of Temporal's HistoryEventFilterType: only the event that ends a run. */
-const CLOSE_EVENT = 2;
-
 /** Of Temporal's PendingActivityState: a worker has it. */
 const STARTED = 2;
 
@@ -114,17 +111,10 @@ export class RunWatch {
     }
   }
 
-  /** Returns when it has ended, or after a while. */
+  /** Returns when it has ended, however it did, or after a while. */
   async #nextClose(): Promise<void> {
     try {
-      await this.#client.withDeadline(Date.now() + ANSWER_MS, () =>
-        this.#client.workflowService.getWorkflowExecutionHistory({
-          namespace: this.#client.options.namespace,
-          execution: { workflowId: this.workflowId, runId: this.runId },
-          waitNewEvent: true,
-          historyEventFilterType: CLOSE_EVENT,
-        }),
-      );
+      await this.#client.withDeadline(Date.now() + ANSWER_MS, () => this.handle.result());
     } catch {
       await sleep(LOOK_MS);
     }

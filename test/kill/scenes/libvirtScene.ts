@@ -45,7 +45,7 @@ interface LibvirtJob extends Job {
 const TO_CATALOG = { run: 'backup', steps: BACKUP, moves: 'transfer', finishes: 'writeCatalog' } as const;
 const TO_VM = { run: 'restore', steps: RESTORE, moves: 'uploadDisks', finishes: 'finishRestore' } as const;
 
-const JOBS: readonly LibvirtJob[] = [
+export const LIBVIRT_JOBS: readonly LibvirtJob[] = [
   { name: 'pull', ...TO_CATALOG, flags: ['--point-in-time', 'pull'] },
   { name: 'overlay', ...TO_CATALOG, flags: ['--point-in-time', 'overlay'] },
   {
@@ -59,7 +59,7 @@ const JOBS: readonly LibvirtJob[] = [
   { name: 'restore over', ...TO_VM, flags: ['--overwrite'], overwrites: true },
 ];
 
-const HOLDINGS: readonly SeenHolding[] = [
+export const LIBVIRT_HOLDINGS: readonly SeenHolding[] = [
   { kind: 'pausedApplication', job: 'pull', pattern: /^the application of "writer" rests/ },
   { kind: 'snapshot', job: 'pull', pattern: /^a job of "writer"/ },
   { kind: 'snapshot', job: 'overlay', pattern: /^"writer" runs on/ },
@@ -71,8 +71,8 @@ const HOLDINGS: readonly SeenHolding[] = [
 /** A real libvirt with a guest that writes, VMs of others, and an older backup. */
 export class LibvirtScene implements Scene {
   readonly kind = 'libvirt';
-  readonly jobs = JOBS;
-  readonly holdings = HOLDINGS;
+  readonly jobs = LIBVIRT_JOBS;
+  readonly holdings = LIBVIRT_HOLDINGS;
   readonly libvirt: LabLibvirt;
   readonly sshd: LabSshd;
   readonly guest: LabGuest;
@@ -339,7 +339,7 @@ export class LibvirtScene implements Scene {
 }
 
 function libvirtJob({ name }: Job): LibvirtJob {
-  const found = JOBS.find((job) => job.name === name);
+  const found = LIBVIRT_JOBS.find((job) => job.name === name);
   if (found === undefined) throw new Error(`no job "${name}"`);
   return found;
 }
