@@ -4,7 +4,6 @@ import type { Settings } from '../config/settings.js';
 import { EverthawError } from '../domain/errors.js';
 import { findDaemon, stopDaemon } from '../temporal/daemon.js';
 import { EXIT } from './output.js';
-import { accessTemporal } from './temporalAccess.js';
 
 export function addDaemonCommands(program: Command, settings: Settings): void {
   const directory = stateDirectories(settings).daemon;
@@ -13,6 +12,7 @@ export function addDaemonCommands(program: Command, settings: Settings): void {
     .command('up')
     .description('start the embedded Temporal server and a worker, or say where they are')
     .action(async () => {
+      const { accessTemporal } = await import('./temporalAccess.js');
       const { client, uiUrl } = await accessTemporal(settings);
       console.log(`server and worker are up${uiUrl === undefined ? '' : `; the Temporal UI is at ${uiUrl}`}`);
       await client.connection.close();
@@ -35,6 +35,7 @@ export function addDaemonCommands(program: Command, settings: Settings): void {
         process.exitCode = EXIT.failed;
         return;
       }
+      const { accessTemporal } = await import('./temporalAccess.js');
       const { client, uiUrl } = await accessTemporal(settings);
       console.log(`server and worker are up${uiUrl === undefined ? '' : `; the Temporal UI is at ${uiUrl}`}`);
       for await (const run of client.workflow.list({ query: 'ExecutionStatus="Running"' })) {
@@ -62,7 +63,6 @@ export function addDaemonCommands(program: Command, settings: Settings): void {
           stop.abort();
         });
       }
-      // Here, for it takes longer to load than most commands take.
       const { EverthawWorker } = await import('../worker.js');
       const worker = await EverthawWorker.create({ address, namespace }, settings);
       await worker.run(stop.signal, () => process.send?.('ready'));

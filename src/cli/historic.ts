@@ -1,7 +1,6 @@
 import { Command } from 'commander';
 import type { Settings } from '../config/settings.js';
 import { addCleanupFlags, runCleanup, type CleanupFlags } from './cleanup.js';
-import { letGoOfVm } from './letGoOfVm.js';
 
 interface HistoricFlags {
   readonly host?: string;
@@ -35,9 +34,10 @@ export function postCommand(settings: Settings): Command {
     )
     .argument('<vm>')
     .option('--json', 'one JSON object a line', false)
-    .action((_installPath: string, vm: string, flags: HistoricFlags & { json: boolean }) =>
-      letGoOfVm(withLogin(settings, flags), vm, flags.json),
-    );
+    .action(async (_installPath: string, vm: string, flags: HistoricFlags & { json: boolean }) => {
+      const { letGoOfVm } = await import('./letGoOfVm.js');
+      await letGoOfVm(withLogin(settings, flags), vm, flags.json);
+    });
 }
 
 function withLogin(settings: Settings, { host, user, password }: HistoricFlags): Settings {

@@ -6,7 +6,7 @@ import {
   LONGEST_FREEZE_SECONDS,
   type LibvirtSettings,
 } from '../hosts/libvirt/connection/settings.js';
-import type { HostFlags } from './hostAccess.js';
+import type { HostFlags } from './hostFlags.js';
 import { wholeNumber } from './values.js';
 
 /** What flags and environment say of working with a libvirt host. @throws EverthawError WrongUsage */
