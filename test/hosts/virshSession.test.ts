@@ -21,12 +21,12 @@ it('a virsh that nobody asks any more ends, also when it was asked as it was to 
   const mark = `EVERTHAW_TEST_VIRSH=${randomUUID()}`;
   const [name = '', value] = mark.split('=');
   process.env[name] = value;
-  const running = async () => (await processesWith(mark)).filter(({ program }) => program.endsWith('/virsh'));
+  const running = () => processesWith(mark).filter(({ program }) => program.endsWith('/virsh'));
   const virsh = new Virsh(localShell, 'test:///default');
   const asked = virsh.run('list the VMs', ['list', '--name']);
   await virsh.close();
   expect(await asked).toContain('test');
-  expect(await running()).toHaveLength(1);
-  await until(async () => (await running()).length === 0, AbortSignal.timeout(30_000));
+  expect(running()).toHaveLength(1);
+  await until(() => running().length === 0, AbortSignal.timeout(30_000));
   expect(await virsh.run('list the VMs', ['list', '--name'])).toContain('test');
 });

@@ -181,15 +181,11 @@ export async function runCase(
   }
 
   async function measureStop(): Promise<void> {
-    const copies = async () =>
-      (await processesOf(scene.everthaw.state)).some(({ args }) =>
-        /copierProcess|nbdcopy|convert\0|curl/.test(args),
-      );
-    await until(async () => !(await copies()), AbortSignal.timeout(BOUNDS.transferStopped.failsMs)).catch(
-      () => {
-        problems.push(`it copies on ${BOUNDS.transferStopped.failsMs} ms after it was cancelled`);
-      },
-    );
+    const copies = () =>
+      processesOf(scene.everthaw.state).some(({ args }) => /copierProcess|nbdcopy|convert\0|curl/.test(args));
+    await until(() => !copies(), AbortSignal.timeout(BOUNDS.transferStopped.failsMs)).catch(() => {
+      problems.push(`it copies on ${BOUNDS.transferStopped.failsMs} ms after it was cancelled`);
+    });
     measured['stopped'] = Date.now() - struckAt;
   }
 

@@ -48,7 +48,7 @@ export interface Harm {
   readonly smallDestination?: boolean;
   /** What has to be so before the run begins; returns what takes it back after it. */
   prepare?(scene: Scene): Promise<() => Promise<void>>;
-  strike(blow: Blow): Promise<Struck>;
+  strike(blow: Blow): Struck | Promise<Struck>;
 }
 
 /** Whether a harm can be done to a kind of run. */

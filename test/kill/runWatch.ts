@@ -3,7 +3,7 @@ import type { Client } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Pulse } from '../../src/domain/runs.js';
 
-const LOOK_MS = 25;
+const LOOK_MS = 50;
 const ANSWER_MS = 3000;
 
 /** Of Temporal's PendingActivityState: a worker has it. */

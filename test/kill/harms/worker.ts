@@ -86,7 +86,7 @@ export const reboot: Harm = {
   demand: 'succeeded',
   async strike(blow) {
     const { everthaw } = blow.scene;
-    for (const { pid } of await processesOf(everthaw.state)) kill(pid, 'SIGKILL');
+    for (const { pid } of processesOf(everthaw.state)) kill(pid, 'SIGKILL');
     await everthaw.killWorker();
     const bootId = join(everthaw.directory, 'boot-id');
     await writeFile(bootId, `${randomUUID()}\n`);
@@ -144,9 +144,9 @@ export const killChild: Harm = {
   hosts: BOTH,
   when: 'at a moment',
   demand: 'released',
-  async strike({ scene, pick }) {
+  strike({ scene, pick }) {
     const { everthaw } = scene;
-    const children = (await processesOf(everthaw.state)).filter(({ pid }) => pid !== everthaw.workerPid);
+    const children = processesOf(everthaw.state).filter(({ pid }) => pid !== everthaw.workerPid);
     const child = children.length === 0 ? undefined : pick(children);
     if (child === undefined)
       return { told: 'SIGKILL a child, but there is none', mend: () => Promise.resolve() };
