@@ -29,6 +29,7 @@ import {
   killChild,
   killWorker,
   reboot,
+  replaceMachine,
   replaceStoppedWorker,
   stopWorker,
 } from './worker.js';
@@ -40,6 +41,7 @@ export const HARMS: readonly Harm[] = [
   stopWorker,
   replaceStoppedWorker,
   reboot,
+  replaceMachine,
   jumpClock,
   killChild,
   cancel,
