@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
 import { Command } from 'commander';
 import { BenchLab } from './benchLab.js';
+import { commandStart } from './commandStart.js';
 import { datastoreCopy } from './datastoreCopy.js';
 import type { Figure, Row } from './figure.js';
 import { guestFreeze } from './guestFreeze.js';
@@ -20,6 +21,7 @@ const FIGURES: readonly Figure[] = [
   restoreUpload,
   workerMemory,
   workflowOverhead,
+  commandStart,
   guestImage,
   guestRun,
   guestFreeze,

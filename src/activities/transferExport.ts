@@ -5,7 +5,7 @@ import { imageFileName } from '../domain/diskFiles.js';
 import { dataClusters } from '../domain/extents.js';
 import type { DiskResult } from '../domain/runs.js';
 import type { DiskDescription } from '../domain/vm.js';
-import { copyToFile, type Copied } from '../disks/copier.js';
+import { copyToFile, endCopier, startCopier, type Copied, type Copier } from '../disks/copier.js';
 import { keepExportMap, keptExportMap, readExportMap } from '../disks/exportMap.js';
 import { hashFile } from '../disks/hashFile.js';
 import { copyToImage, type ImageFile, type NamedExport } from '../disks/imageCopy.js';
@@ -26,29 +26,20 @@ export async function transferExport(
   input: TransferInput,
   partial: string,
 ): Promise<DiskResult> {
-  const { disk, vm, diskFormat: format = 'qcow2' } = input;
+  const { disk, diskFormat: format = 'qcow2' } = input;
   const started = Date.now();
   const name = imageFileName(disk.label, format);
   const file = join(partial, name);
-  const host = await hostOf(dependencies, input);
-  const opened = await host.openDisk(input.transport, vm.instanceUuid, input.snapshotId, disk, UNNOTED);
-  if (opened.kind !== 'nbd') throw wrongExport(disk);
-  const source = { ...opened, what: `disk ${disk.label} of "${vm.name}"` };
-  let copied: Copied & { readonly resumedAtBytes: number };
-  try {
-    if (opened.sizeBytes !== disk.capacityBytes) throw wrongExport(disk);
-    copied = await keptAlive(
-      () => host.watchVm(vm.instanceUuid, input.snapshotId),
-      (signal) =>
-        format === 'qcow2'
-          ? writeQcow2(source, file, input, signal)
-          : convert(source, { file, format }, disk, signal),
-      WATCH_MS,
-    );
-  } finally {
-    await opened.close();
-  }
-  const { sizeBytes, sha256, resumedAtBytes } = copied;
+  const { sizeBytes, sha256, resumedAtBytes } =
+    format === 'qcow2'
+      ? await withCopier((copier) =>
+          fromExport(dependencies, input, (source, signal) =>
+            writeQcow2(source, file, input, copier, signal),
+          ),
+        )
+      : await fromExport(dependencies, input, (source, signal) =>
+          convert(source, { file, format }, disk, signal),
+        );
   return {
     disk: {
       label: disk.label,
@@ -65,8 +56,49 @@ export async function transferExport(
   };
 }
 
+type Written = Copied & { readonly resumedAtBytes: number };
+
+/** It starts while the export is opened and its map is read. */
+async function withCopier(write: (copier: Copier) => Promise<Written>): Promise<Written> {
+  const copier = startCopier();
+  try {
+    return await write(copier);
+  } finally {
+    endCopier(copier);
+  }
+}
+
+/** Opens the disk's export for as long as `write` takes, and watches meanwhile what may hurt the VM. */
+async function fromExport(
+  dependencies: Dependencies,
+  input: TransferInput,
+  write: (source: NamedExport, signal: AbortSignal) => Promise<Written>,
+): Promise<Written> {
+  const { disk, vm } = input;
+  const host = await hostOf(dependencies, input);
+  const opened = await host.openDisk(input.transport, vm.instanceUuid, input.snapshotId, disk, UNNOTED);
+  if (opened.kind !== 'nbd') throw wrongExport(disk);
+  const source = { ...opened, what: `disk ${disk.label} of "${vm.name}"` };
+  try {
+    if (opened.sizeBytes !== disk.capacityBytes) throw wrongExport(disk);
+    return await keptAlive(
+      () => host.watchVm(vm.instanceUuid, input.snapshotId),
+      (signal) => write(source, signal),
+      WATCH_MS,
+    );
+  } finally {
+    await opened.close();
+  }
+}
+
 /** In one pass from front to back, hashed on the way; what is zeros is neither read nor kept. */
-async function writeQcow2(source: NamedExport, file: string, input: TransferInput, signal: AbortSignal) {
+async function writeQcow2(
+  source: NamedExport,
+  file: string,
+  input: TransferInput,
+  copier: Copier,
+  signal: AbortSignal,
+) {
   const { disk } = input;
   const { capacityBytes } = disk;
   const map = `${file}.map`;
@@ -85,6 +117,7 @@ async function writeQcow2(source: NamedExport, file: string, input: TransferInpu
       keeper.checkpoint({ file: basename(file), durableBytes });
     },
     signal,
+    copier,
   );
   await rm(map, { force: true });
   return { ...copied, resumedAtBytes: offsetBytes };

@@ -10,21 +10,18 @@ import { formatTransport, parseTransport, type Transport } from '../domain/trans
 import type { VmSummary } from '../domain/vm.js';
 import { parseVmSpec } from '../domain/vmSpec.js';
 import type { Host } from '../hosts/host.js';
-import { startBackup } from '../temporal/runs.js';
 import type { BackupFlags } from './backup.js';
-import { accessHost, findOneVm } from './hostAccess.js';
+import { accessHost, findOneVm, type HostAccess } from './hostAccess.js';
 import { retriesOf } from './runFlags.js';
-import { startAndFollow } from './startAndFollow.js';
 import { oneOf } from './values.js';
 
 export async function runBackup(settings: Settings, vmText: string, flags: BackupFlags): Promise<void> {
-  const access = await accessHost(settings, flags);
-  let vm: VmSummary;
-  try {
-    vm = await findOneVm(access.host, parseVmSpec(vmText));
-  } finally {
-    await access.host.logout();
-  }
+  // The client of Temporal takes as long to load as the host to answer.
+  const [{ access, vm }, { startAndFollow }, { startBackup }] = await Promise.all([
+    findVm(settings, vmText, flags),
+    import('./startAndFollow.js'),
+    import('../temporal/runs.js'),
+  ]);
   const request: BackupRequest = {
     vm: { hostUuid: access.host.identity.uuid, instanceUuid: vm.instanceUuid, name: vm.name },
     proxy: settings.proxy,
@@ -46,6 +43,19 @@ export async function runBackup(settings: Settings, vmText: string, flags: Backu
     start: startBackup,
     describe: describeBackup,
   });
+}
+
+async function findVm(
+  settings: Settings,
+  vmText: string,
+  flags: BackupFlags,
+): Promise<{ readonly access: HostAccess; readonly vm: VmSummary }> {
+  const access = await accessHost(settings, flags);
+  try {
+    return { access, vm: await findOneVm(access.host, parseVmSpec(vmText)) };
+  } finally {
+    await access.host.logout();
+  }
 }
 
 function diskFormatOf(

@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { Settings } from '../config/settings.js';
 import { formatBytes, formatDuration } from '../domain/format.js';
+import type { Manifest } from '../domain/manifest.js';
 import type { RestoreRequest, RestoreResult } from '../domain/runs.js';
 import { readManifest } from '../destinations/restorePoint.js';
-import { startRestore } from '../temporal/runs.js';
-import { accessHost } from './hostAccess.js';
+import type { Host } from '../hosts/host.js';
+import { accessHost, type HostAccess } from './hostAccess.js';
 import type { RestoreFlags } from './restore.js';
 import { retriesOf } from './runFlags.js';
-import { startAndFollow } from './startAndFollow.js';
 
 export async function runRestore(
   settings: Settings,
@@ -17,14 +17,13 @@ export async function runRestore(
 ): Promise<void> {
   const directory = resolve(directoryText);
   const manifest = await readManifest(directory);
-  const access = await accessHost(settings, flags);
   const name = flags.name ?? manifest.vm.name;
-  let instanceUuid: string;
-  try {
-    instanceUuid = await identityFor(flags, name, manifest.vm, access.host);
-  } finally {
-    await access.host.logout();
-  }
+  // The client of Temporal takes as long to load as the host to answer.
+  const [{ access, instanceUuid }, { startAndFollow }, { startRestore }] = await Promise.all([
+    findIdentity(settings, flags, name, manifest.vm),
+    import('./startAndFollow.js'),
+    import('../temporal/runs.js'),
+  ]);
   const request: RestoreRequest = {
     vm: { hostUuid: access.host.identity.uuid, instanceUuid, name },
     proxy: settings.proxy,
@@ -46,12 +45,26 @@ export async function runRestore(
   });
 }
 
+async function findIdentity(
+  settings: Settings,
+  flags: RestoreFlags,
+  name: string,
+  original: Manifest['vm'],
+): Promise<{ readonly access: HostAccess; readonly instanceUuid: string }> {
+  const access = await accessHost(settings, flags);
+  try {
+    return { access, instanceUuid: await identityFor(flags, name, original, access.host) };
+  } finally {
+    await access.host.logout();
+  }
+}
+
 /** Whose identity the restored VM has: the replaced VM's, the original's if nobody has it, or a new one for a copy. */
 async function identityFor(
   flags: RestoreFlags,
   name: string,
-  original: { name: string; instanceUuid: string; biosUuid: string },
-  host: Awaited<ReturnType<typeof accessHost>>['host'],
+  original: Manifest['vm'],
+  host: Host,
 ): Promise<string> {
   if (flags.overwrite) {
     const [replaced] = await host.findVms({ kind: 'name', value: name });

@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { EverthawError } from '../domain/errors.js';
@@ -48,6 +49,27 @@ export interface Copied {
 
 const PROCESS = fileURLToPath(new URL('./copierProcess.js', import.meta.url));
 
+/** A process that copies, or waits to be told what. */
+export interface Copier {
+  readonly process: ChildProcess;
+  readonly ended: Promise<number | string>;
+  /** What it said last. */
+  readonly tail: () => string;
+}
+
+/** Starts one before it is needed, for it takes as long to start as an export to open. Whoever starts it ends it. */
+export function startCopier(): Copier {
+  const child = spawnTethered(process.execPath, [PROCESS], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+  const ended = exitOf(child);
+  // Told to whoever waits for it; one that is not needed after all has nobody.
+  ended.catch(() => undefined);
+  return { process: child, ended, tail: tailOf(child) };
+}
+
+export function endCopier({ process: child }: Copier): void {
+  child.kill('SIGKILL');
+}
+
 /**
  * Streams a program's output or an NBD export into a file: hashed on the way, sparse, in constant memory, in a process of its own. A file has
  * one writer: the writer of an earlier attempt that still lives is killed first, so that it cannot write into a file that
@@ -57,20 +79,34 @@ export async function copyToFile(
   order: CopyOrder,
   onProgress: (bytes: number, durableBytes: number) => void,
   signal: AbortSignal,
+  copier = startCopier(),
 ): Promise<Copied> {
-  await fence(order.file);
-  signal.throwIfAborted();
-  const child = spawnTethered(process.execPath, [PROCESS], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
-  const tail = tailOf(child);
-  const kill = (): void => void child.kill('SIGKILL');
+  const kill = (): void => {
+    endCopier(copier);
+  };
   signal.addEventListener('abort', kill, { once: true });
+  try {
+    await fence(order.file);
+    signal.throwIfAborted();
+    return await copyBy(copier, order, onProgress, signal);
+  } finally {
+    signal.removeEventListener('abort', kill);
+    kill();
+  }
+}
+
+async function copyBy(
+  { process: child, ended, tail }: Copier,
+  order: CopyOrder,
+  onProgress: (bytes: number, durableBytes: number) => void,
+  signal: AbortSignal,
+): Promise<Copied> {
   let last: CopyReport | undefined;
   child.on('message', (message) => {
     last = message as CopyReport;
     if (last.kind === 'progress') onProgress(last.bytes, last.durableBytes);
   });
   try {
-    const ended = exitOf(child);
     if (child.pid !== undefined)
       await writeFile(writerFile(order.file), JSON.stringify(await processIdentity(child.pid)));
     child.send(order);
@@ -78,7 +114,7 @@ export async function copyToFile(
     signal.throwIfAborted();
     return outcome(order, last, exit, tail());
   } finally {
-    signal.removeEventListener('abort', kill);
+    // It is named for as long as it may write.
     child.kill('SIGKILL');
     await rm(writerFile(order.file), { force: true });
   }
