@@ -2,68 +2,48 @@ import { randomUUID } from 'node:crypto';
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Settings } from '../config/settings.js';
-import { IMAGE_FORMATS } from '../domain/diskFiles.js';
+import type { ImageFormat } from '../domain/diskFiles.js';
 import { EverthawError } from '../domain/errors.js';
 import { fileNameOf } from '../domain/fileName.js';
 import { formatBytes, formatDuration } from '../domain/format.js';
-import { PREEXISTING, SNAPSHOT_POLICIES, type BackupRequest, type BackupResult } from '../domain/runs.js';
+import type { BackupRequest, BackupResult } from '../domain/runs.js';
 import { formatTransport, parseTransport, type Transport } from '../domain/transport.js';
 import type { VmSummary } from '../domain/vm.js';
 import { parseVmSpec } from '../domain/vmSpec.js';
 import type { Host } from '../hosts/host.js';
 import { startBackup } from '../temporal/runs.js';
 import { accessHost, findOneVm } from './hostAccess.js';
-import { addRunFlags, retriesOf, startAndFollow, type RunFlags } from './runFlags.js';
-import { oneOf } from './values.js';
+import type { ReadSettings } from './readSettings.js';
+import { addRunFlags, startAndFollow, type RunFlags } from './runFlags.js';
+import { addSettingFlags } from './settingFlags.js';
 
 interface BackupFlags extends RunFlags {
   readonly to?: string;
-  readonly root?: string;
-  readonly transport?: string;
-  readonly diskFormat?: string;
-  readonly quiesce: string;
-  readonly snapshotPolicy: string;
-  readonly preexistingSnapshot: string;
-  readonly preexistingMountPoint: string;
+  readonly installPath?: string;
 }
 
-export function addBackup(program: Command, settings: Settings): void {
+export function addBackup(program: Command, readSettings: ReadSettings): void {
   const command = program
     .command('backup')
     .description('back up a VM, image-level')
     .argument('<vm>', 'name:<name>, ipaddr:<address>, uuid:<bios uuid>, moref:<id>, or a name')
     .option('--to <directory>', 'the backup’s directory; its parent must exist')
-    .option('--root <directory>', 'BACKUPROOT: the backup goes to <root>/<vm>-fullVM')
-    .option(
-      '--transport <mode>',
-      'vSphere: nbdssl:lease (default), nbdssl:datastore; libvirt: nbd:export, or nbdssl:export with --nbd-transport tls',
-    )
-    .option('--disk-format <format>', 'libvirt: qcow2 (default), vmdk or raw')
-    .option('--quiesce <how>', 'required, preferred (else crash-consistent) or none', 'required')
-    .option(
-      '--snapshot-policy <policy>',
-      'automatic; manual: use the existing _VCB_BACKUP_ and leave it; createonly: leave the one that is taken; deleteonly: use the existing one, then remove it',
-      'automatic',
-    )
-    .option(
-      '--preexisting-snapshot <what>',
-      'what is done with a snapshot _VCB_BACKUP_ that is there already, whoever made it: fail or delete',
-      'fail',
-    )
-    .option(
-      '--preexisting-mount-point <what>',
-      'delete: first let go of what dead runs left of this VM, unfinished directories and snapshots; fail: leave it to the sweeper',
-      'fail',
-    )
+    .option('--install-path <directory>', 'take what is not said here from its config/config.js')
     .addHelpText(
       'after',
       '\nExample:\n  everthaw backup name:db1 --root /backups --host vc.example.com --username backup --password-file pw --ca-file ca.pem',
     );
+  addSettingFlags(
+    command,
+    ...(['root', 'transport', 'diskFormat', 'quiesce'] as const),
+    ...(['snapshotPolicy', 'preexistingSnapshot', 'preexistingMountPoint'] as const),
+  );
   addRunFlags(command).action(async (vmText: string, flags: BackupFlags) => {
-    const access = await accessHost(settings, flags);
+    const settings = await readSettings(flags, { installPath: flags.installPath });
+    const access = await accessHost(settings);
     let vm: VmSummary;
     try {
-      vm = await findOneVm(access.host, parseVmSpec(vmText));
+      vm = await findOneVm(access.host, parseVmSpec(vmText, settings.lookup));
     } finally {
       await access.host.logout();
     }
@@ -71,15 +51,15 @@ export function addBackup(program: Command, settings: Settings): void {
       vm: { hostUuid: access.host.identity.uuid, instanceUuid: vm.instanceUuid, name: vm.name },
       proxy: settings.proxy,
       loan: randomUUID(),
-      directory: destinationOf(flags, vm.name),
-      transport: transportOf(flags, access.host),
-      ...diskFormatOf(flags, access.host),
-      quiesce: oneOf('--quiesce', flags.quiesce, ['required', 'preferred', 'none']),
-      snapshotPolicy: oneOf('--snapshot-policy', flags.snapshotPolicy, SNAPSHOT_POLICIES),
-      preexistingSnapshot: oneOf('--preexisting-snapshot', flags.preexistingSnapshot, PREEXISTING),
-      preexistingMountPoint: oneOf('--preexisting-mount-point', flags.preexistingMountPoint, PREEXISTING),
+      directory: destinationOf(flags, settings, vm.name),
+      transport: transportOf(settings, access.host),
+      ...diskFormatOf(settings, access.host),
+      quiesce: settings.backup.quiesce,
+      snapshotPolicy: settings.backup.snapshotPolicy,
+      preexistingSnapshot: settings.backup.preexistingSnapshot,
+      preexistingMountPoint: settings.backup.preexistingMountPoint,
       maximumSnapshotAgeMs: settings.maximumSnapshotAgeMs,
-      retries: retriesOf(flags),
+      retries: settings.retries,
     };
     const title = `backup of "${vm.name}" to ${request.directory}`;
     await startAndFollow(settings, flags, access, {
@@ -91,13 +71,10 @@ export function addBackup(program: Command, settings: Settings): void {
   });
 }
 
-function diskFormatOf(
-  flags: BackupFlags,
-  host: Host,
-): { readonly diskFormat: (typeof IMAGE_FORMATS)[number] } | undefined {
-  if (flags.diskFormat === undefined) return undefined;
-  const diskFormat = oneOf('--disk-format', flags.diskFormat, IMAGE_FORMATS);
-  const transport = transportOf(flags, host);
+function diskFormatOf(settings: Settings, host: Host): { readonly diskFormat: ImageFormat } | undefined {
+  const { diskFormat } = settings.backup;
+  if (diskFormat === undefined) return undefined;
+  const transport = transportOf(settings, host);
   if (transport.via === 'export') return { diskFormat };
   throw new EverthawError({
     code: 'WrongUsage',
@@ -107,7 +84,7 @@ function diskFormatOf(
   });
 }
 
-function transportOf({ transport }: Pick<BackupFlags, 'transport'>, host: Host): Transport {
+function transportOf({ backup: { transport } }: Settings, host: Host): Transport {
   const [usual] = host.transports;
   return transport === undefined && usual !== undefined ? usual : parseTransport(transport ?? '');
 }
@@ -128,7 +105,11 @@ function describeBackup(result: BackupResult): readonly string[] {
   ];
 }
 
-function destinationOf({ to, root }: Pick<BackupFlags, 'to' | 'root'>, vmName: string): string {
+function destinationOf(
+  { to }: Pick<BackupFlags, 'to'>,
+  { backup: { root } }: Settings,
+  vmName: string,
+): string {
   if (to !== undefined) {
     const directory = resolve(to);
     if (basename(directory) !== '') return directory;

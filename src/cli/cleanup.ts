@@ -7,12 +7,13 @@ import { judgeAll, type Judged, type Judgement } from '../holdings/sweep.js';
 import { clusterIdOf } from '../temporal/client.js';
 import { askLiveness } from '../temporal/liveness.js';
 import { isAgreed } from './agreement.js';
-import { addHostFlags, type HostFlags } from './hostAccess.js';
 import { EXIT, Output } from './output.js';
+import type { ReadSettings } from './readSettings.js';
+import { addHostFlags } from './settingFlags.js';
 import { withSweepTools } from './sweepTools.js';
 import { accessTemporal } from './temporalAccess.js';
 
-export interface CleanupFlags extends HostFlags {
+export interface CleanupFlags {
   readonly yes: boolean;
   readonly json: boolean;
   readonly force?: string;
@@ -20,9 +21,9 @@ export interface CleanupFlags extends HostFlags {
 }
 
 /** Lists what is left over on the hosts and on this proxy, and lets go of what belongs to nobody who lives (F10). */
-export function addCleanup(program: Command, settings: Settings): void {
-  addHostFlags(addCleanupFlags(program.command('cleanup'))).action((flags: CleanupFlags) =>
-    runCleanup(settings, flags),
+export function addCleanup(program: Command, readSettings: ReadSettings): void {
+  addHostFlags(addCleanupFlags(program.command('cleanup'))).action(async (flags: CleanupFlags) =>
+    runCleanup(await readSettings(flags), flags),
   );
 }
 
@@ -47,7 +48,7 @@ async function cleanUp(settings: Settings, flags: CleanupFlags): Promise<void> {
   const output = new Output(flags.json);
   const { client } = await accessTemporal(settings);
   const cluster = await clusterIdOf(client);
-  await withSweepTools(settings, flags, async (tools, silent) => {
+  await withSweepTools(settings, async (tools, silent) => {
     const { namespace } = settings.temporal;
     const rules = { cluster, namespace, maximumAgeMs: settings.maximumSnapshotAgeMs };
     const judgement = await judgeAll(tools, (owner) => askLiveness(client, owner), rules);

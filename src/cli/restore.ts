@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { Settings } from '../config/settings.js';
 import { formatBytes, formatDuration } from '../domain/format.js';
 import type { RestoreRequest, RestoreResult } from '../domain/runs.js';
 import { readManifest } from '../destinations/restorePoint.js';
 import { startRestore } from '../temporal/runs.js';
 import { accessHost } from './hostAccess.js';
-import { addRunFlags, retriesOf, startAndFollow, type RunFlags } from './runFlags.js';
+import type { ReadSettings } from './readSettings.js';
+import { addRunFlags, startAndFollow, type RunFlags } from './runFlags.js';
 
 interface RestoreFlags extends RunFlags {
   readonly name?: string;
@@ -18,7 +18,7 @@ interface RestoreFlags extends RunFlags {
   readonly newAddresses: boolean;
 }
 
-export function addRestore(program: Command, settings: Settings): void {
+export function addRestore(program: Command, readSettings: ReadSettings): void {
   const command = program
     .command('restore')
     .description('restore a VM from a backup directory')
@@ -36,7 +36,8 @@ export function addRestore(program: Command, settings: Settings): void {
   addRunFlags(command).action(async (directoryText: string, flags: RestoreFlags) => {
     const directory = resolve(directoryText);
     const manifest = await readManifest(directory);
-    const access = await accessHost(settings, flags);
+    const settings = await readSettings(flags);
+    const access = await accessHost(settings);
     const name = flags.name ?? manifest.vm.name;
     let instanceUuid: string;
     try {
@@ -54,7 +55,7 @@ export function addRestore(program: Command, settings: Settings): void {
       ...(flags.storage === undefined ? {} : { storage: flags.storage }),
       ...(flags.network === undefined ? {} : { network: flags.network }),
       newAddresses: flags.newAddresses,
-      retries: retriesOf(flags),
+      retries: settings.retries,
     };
     const title = `restore of "${name}" from ${directory}`;
     await startAndFollow(settings, flags, access, {

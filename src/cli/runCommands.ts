@@ -5,25 +5,28 @@ import { EverthawError } from '../domain/errors.js';
 import { parseVmSpec } from '../domain/vmSpec.js';
 import { RESUME_SIGNAL, STOP_SIGNAL, vmWorkflowId } from '../domain/names.js';
 import { STOPS_AFTER, type StopAfter } from '../domain/runs.js';
-import { accessHost, addHostFlags, findOneVm, type HostFlags } from './hostAccess.js';
+import { accessHost, findOneVm } from './hostAccess.js';
 import { Output } from './output.js';
+import type { ReadSettings } from './readSettings.js';
+import { addHostFlags } from './settingFlags.js';
 import { accessTemporal } from './temporalAccess.js';
 import { oneOf } from './values.js';
 import { watchRun } from './watchRun.js';
 
 /** Commands on a run that is living, and on what VMs there are. */
-export function addRunCommands(program: Command, settings: Settings): void {
+export function addRunCommands(program: Command, readSettings: ReadSettings): void {
   addHostFlags(
     program
       .command('vms')
       .description('list the VMs that a spec names')
       .argument('<vm>')
       .option('--json', 'one JSON object a line', false),
-  ).action(async (vmText: string, flags: HostFlags & { json: boolean }) => {
+  ).action(async (vmText: string, flags: { json: boolean }) => {
     const output = new Output(flags.json);
-    const { host } = await accessHost(settings, flags);
+    const settings = await readSettings(flags);
+    const { host } = await accessHost(settings);
     try {
-      for (const vm of await host.findVms(parseVmSpec(vmText))) {
+      for (const vm of await host.findVms(parseVmSpec(vmText, settings.lookup))) {
         output.result(vm, [
           'Found VM:',
           `moref:${vm.moref}`,
@@ -43,10 +46,11 @@ export function addRunCommands(program: Command, settings: Settings): void {
       .description('follow the living run of a VM')
       .argument('<vm>')
       .option('--json', 'one JSON object a line', false),
-  ).action(async (vmText: string, flags: HostFlags & { json: boolean }) => {
+  ).action(async (vmText: string, flags: { json: boolean }) => {
     const output = new Output(flags.json);
+    const settings = await readSettings(flags);
     const { client } = await accessTemporal(settings);
-    const handle = client.workflow.getHandle(await workflowIdFor(vmText, flags));
+    const handle = client.workflow.getHandle(await workflowIdFor(vmText, settings));
     const result: object = (await watchRun(handle, output)) as object;
     output.result(result, [JSON.stringify(result, undefined, 2)]);
     await client.connection.close();
@@ -61,7 +65,7 @@ export function addRunCommands(program: Command, settings: Settings): void {
         '--after <what>',
         'disk: when the disks that are being moved are done; vm: when this VM is done, which is to start no other. At once if not given',
       ),
-  ).action(async (vmText: string, flags: HostFlags & { after?: string }) => {
+  ).action(async (vmText: string, flags: { after?: string }) => {
     const after = flags.after === undefined ? undefined : oneOf('--after', flags.after, STOPS_AFTER);
     await withRun(vmText, flags, 'cancel', (run) =>
       after === undefined ? run.cancel() : run.signal<[StopAfter]>(STOP_SIGNAL, after),
@@ -78,7 +82,7 @@ export function addRunCommands(program: Command, settings: Settings): void {
       .command('resume')
       .description('let a run go on that is held because its destination was full')
       .argument('<vm>'),
-  ).action(async (vmText: string, flags: HostFlags) => {
+  ).action(async (vmText: string, flags: object) => {
     await withRun(vmText, flags, 'resume', (run) => run.signal(RESUME_SIGNAL));
     console.log('told to go on; follow it with everthaw watch');
   });
@@ -86,13 +90,14 @@ export function addRunCommands(program: Command, settings: Settings): void {
   /** Says something to the living run of a VM. @throws EverthawError RunNotFound */
   async function withRun(
     vmText: string,
-    flags: HostFlags,
+    flags: object,
     verb: string,
     say: (run: WorkflowHandle) => Promise<unknown>,
   ): Promise<void> {
+    const settings = await readSettings(flags);
     const { client } = await accessTemporal(settings);
     try {
-      const run = client.workflow.getHandle(await workflowIdFor(vmText, flags));
+      const run = client.workflow.getHandle(await workflowIdFor(vmText, settings));
       const { status } = await run.describe().catch((error: unknown) => {
         if (error instanceof WorkflowNotFoundError) return { status: undefined };
         throw error;
@@ -110,14 +115,15 @@ export function addRunCommands(program: Command, settings: Settings): void {
       await client.connection.close();
     }
   }
+}
 
-  async function workflowIdFor(vmText: string, flags: HostFlags): Promise<string> {
-    if (vmText.startsWith('vm/')) return vmText;
-    const { host } = await accessHost(settings, flags);
-    try {
-      return vmWorkflowId(host.identity.uuid, (await findOneVm(host, parseVmSpec(vmText))).instanceUuid);
-    } finally {
-      await host.logout();
-    }
+async function workflowIdFor(vmText: string, settings: Settings): Promise<string> {
+  if (vmText.startsWith('vm/')) return vmText;
+  const { host } = await accessHost(settings);
+  try {
+    const vm = await findOneVm(host, parseVmSpec(vmText, settings.lookup));
+    return vmWorkflowId(host.identity.uuid, vm.instanceUuid);
+  } finally {
+    await host.logout();
   }
 }

@@ -1,40 +1,29 @@
 import type { WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import type { Command } from 'commander';
 import type { Settings } from '../config/settings.js';
-import type { BackupRequest, RetrySettings } from '../domain/runs.js';
+import type { BackupRequest } from '../domain/runs.js';
 import { clusterIdOf } from '../temporal/client.js';
 import { machineIdentity } from '../system/machine.js';
 import { vmWorkflowId } from '../domain/names.js';
 import type { OwnerRecord } from '../domain/owner.js';
 import { accessTemporal } from './temporalAccess.js';
-import { addHostFlags, startWithLoan, type HostAccess, type HostFlags } from './hostAccess.js';
+import { startWithLoan, type HostAccess } from './hostAccess.js';
 import { Output } from './output.js';
-import { wholeNumber } from './values.js';
+import { addHostFlags, addSettingFlags } from './settingFlags.js';
 import { watchRun } from './watchRun.js';
 
 /** Flags of every command that starts a run. */
-export interface RunFlags extends HostFlags {
-  readonly retries: string;
-  readonly backoff: string;
+export interface RunFlags {
   readonly json: boolean;
   readonly detach: boolean;
 }
 
 export function addRunFlags(command: Command): Command {
   return addHostFlags(
-    command
-      .option('--retries <number>', 'MAX_RETRIES: retries of a failed operation', '0')
-      .option('--backoff <seconds>', 'BACKOFF_TIME: seconds before a retry', '10')
+    addSettingFlags(command, 'retries', 'backoff')
       .option('--detach', 'return as soon as the run is started', false)
       .option('--json', 'one JSON object a line', false),
   );
-}
-
-export function retriesOf({ retries, backoff }: RunFlags): RetrySettings {
-  return {
-    maximumRetries: wholeNumber('--retries', retries),
-    backoffMs: wholeNumber('--backoff', backoff) * 1000,
-  };
 }
 
 export interface RunToStart<Request, Result> {
