@@ -30,7 +30,7 @@ const SCRIPT = [
 ].join('\n');
 
 /** Reads the text of backuptools.conf, by running it. Never throws: all that is wrong is in the reading. */
-export function readConf(text: string, file: string): Reading {
+export function readConf(text: string, file: string, timeoutMs = TIMEOUT_MS): Reading {
   const reading = new Reading();
   const lines = linesOf(text);
   for (const [name, line] of lines) {
@@ -38,7 +38,7 @@ export function readConf(text: string, file: string): Reading {
     if (!CONF_VARIABLES.has(name) && nearest(name, [...CONF_VARIABLES.keys()]) !== undefined)
       reading.warnings.push(`${file}:${line}: ${unknownProblem(name, [...CONF_VARIABLES.keys()])}`);
   }
-  for (const [name, value] of run(text, file, reading)) {
+  for (const [name, value] of run(text, file, timeoutMs, reading)) {
     const setting = CONF_VARIABLES.get(name);
     // A variable that is empty says nothing, as in the shell.
     if (setting !== undefined && value !== '')
@@ -47,12 +47,12 @@ export function readConf(text: string, file: string): Reading {
   return reading;
 }
 
-function run(text: string, file: string, reading: Reading): ReadonlyMap<string, string> {
+function run(text: string, file: string, timeoutMs: number, reading: Reading): ReadonlyMap<string, string> {
   const shell = spawnSync('/bin/sh', ['-c', SCRIPT], {
     input: text,
     env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' },
     cwd: '/',
-    timeout: TIMEOUT_MS,
+    timeout: timeoutMs,
     killSignal: 'SIGKILL',
     maxBuffer: LONGEST_OUTPUT_BYTES,
     encoding: 'utf8',
@@ -65,7 +65,7 @@ function run(text: string, file: string, reading: Reading): ReadonlyMap<string, 
     const late = 'code' in shell.error && shell.error.code === 'ETIMEDOUT';
     reading.wrong(
       file,
-      late ? `sh has not read it after ${TIMEOUT_MS / 1000} s` : `sh: ${shell.error.message}`,
+      late ? `sh has not read it after ${timeoutMs / 1000} s` : `sh: ${shell.error.message}`,
     );
   } else if (shell.status !== 0 || values.at(-2) !== 'end') {
     const why =

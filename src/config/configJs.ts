@@ -40,10 +40,6 @@ export function configJsKind(setting: SettingName): Kind {
   return OWN[setting]?.kind ?? declarationOf(setting).kind;
 }
 
-export function configJsDefault(setting: SettingName): string | undefined {
-  return OWN[setting]?.default;
-}
-
 /** Reads config.js. Never throws: all that is wrong is in the reading. */
 export function parseConfigJs(text: string, file: string): Reading {
   const reading = new Reading();
