@@ -7,6 +7,8 @@ import { typeOf } from './readValue.js';
 import { declarationOf, SETTING_NAMES, type SettingDeclaration, type SettingName } from './settingTable.js';
 import { placeIn, Reading, type Written } from './written.js';
 
+const MAP = 'a map of keys to values';
+
 /** everthaw.yaml: what config.js and backuptools.conf have no words for. Strict: a key that nobody knows is an error. */
 export const EVERTHAW_YAML = z.strictObject({
   ...keysOf('top', 'proxy'),
@@ -34,11 +36,12 @@ export const EVERTHAW_YAML = z.strictObject({
         ],
         'one of vsphere, libvirt',
       ),
+      MAP,
     )
     .optional()
     .describe('hosts by the names that --host takes'),
   proxies: z
-    .record(z.string().min(1), z.strictObject(keysOf('proxy')))
+    .record(z.string().min(1), z.strictObject(keysOf('proxy')), MAP)
     .optional()
     .describe('what is other for one proxy, by its name, where several share this file'),
 });
@@ -81,7 +84,7 @@ export function parseEverthawYaml(text: string, file: string): YamlReading {
     return `${file}:${line}:${col}`;
   };
   try {
-    document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'silent' });
+    document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
     for (const { pos, message } of [...document.errors, ...document.warnings])
       reading.wrong(at(pos[0]), message);
     // What is not understood as YAML would be misunderstood as settings. A key that is there twice is told with the rest.
@@ -202,9 +205,7 @@ function noteIssue(
       valueProblem(
         option,
         isMap(document.getIn(path, true)) ? 'a map' : shown(given),
-        issue.code === 'invalid_type' && issue.expected === 'object'
-          ? 'a map of keys to values'
-          : issue.message,
+        issue.code === 'invalid_type' && issue.expected === 'object' ? MAP : issue.message,
       ),
     );
 }

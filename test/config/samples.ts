@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { declarationOf, type SettingName } from '../../src/config/settingTable.js';
 
 /** A text without control characters, which no setting but a password may have. */
 export const text = fc
@@ -65,3 +66,33 @@ export function conf(values: Readonly<Record<string, string | undefined>>): stri
     .map(([name, value]) => `${name}='${(value ?? '').replaceAll("'", `'\\''`)}'\n`)
     .join('');
 }
+
+/** A value that a setting may have. */
+export function valueOf(name: SettingName): fc.Arbitrary<string | number | boolean> {
+  const { kind } = declarationOf(name);
+  switch (kind.is) {
+    case 'wholeNumber':
+      return fc.integer({ min: kind.from, max: kind.to });
+    case 'oneOf':
+      return fc.constantFrom(...kind.words);
+    case 'yesNo':
+      return fc.boolean();
+    case 'secret':
+      return fc.string({ unit: 'binary', minLength: 1, maxLength: 20 });
+    case 'path':
+      return fc.stringMatching(/^(\/[a-z "'#:$-]{0,6}[a-z]){1,3}$/);
+    case 'text':
+      return kind.shape === undefined
+        ? text
+        : fc.constantFrom(...SHAPED.filter((each) => kind.shape?.test(each)));
+  }
+}
+
+const SHAPED = [
+  '/var/scratch',
+  '/a b: #c',
+  '127.0.0.1:9464',
+  '[::1]:1',
+  Array(20).fill('0a').join(':'),
+  Array(32).fill('F0').join(':'),
+];
