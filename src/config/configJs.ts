@@ -84,6 +84,8 @@ export function noteMissingOptions(
   elsewhere: readonly Written[],
   hostAddress: string | undefined,
 ): void {
+  // What could not be read may well say it.
+  if (reading.problems.some(({ where }) => where === file)) return;
   const given = new Set(elsewhere.map(({ setting }) => setting));
   const needs = (setting: SettingName, allowed: string, ...instead: readonly SettingName[]): void => {
     if ([setting, ...instead].some((each) => given.has(each) || reading.attempted.has(each))) return;
