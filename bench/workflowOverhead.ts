@@ -51,8 +51,8 @@ async function backUpOnce(
   temporal: TemporalAddress,
 ): Promise<Times> {
   await writeFile(spansFile, '');
-  const settings = readSettings(everthaw.environment);
-  const access = await accessHost(settings, { port: lab.vcenter.port });
+  const settings = readSettings(everthaw.environment, { flags: { port: String(lab.vcenter.port) } });
+  const access = await accessHost(settings);
   const vm = await findOneVm(access.host, { kind: 'name', value: 'tiny' });
   await access.host.logout();
   const client = await connectClient(temporal);

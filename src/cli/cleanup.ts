@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import type { Settings } from '../config/settings.js';
-import { addHostFlags, type HostFlags } from './hostFlags.js';
+import type { ReadSettings } from './readSettings.js';
+import { addHostFlags } from './settingFlags.js';
 
-export interface CleanupFlags extends HostFlags {
+export interface CleanupFlags {
   readonly yes: boolean;
   readonly json: boolean;
   readonly force?: string;
@@ -10,9 +11,9 @@ export interface CleanupFlags extends HostFlags {
 }
 
 /** Lists what is left over on the hosts and on this proxy, and lets go of what belongs to nobody who lives (F10). */
-export function addCleanup(program: Command, settings: Settings): void {
-  addHostFlags(addCleanupFlags(program.command('cleanup'))).action((flags: CleanupFlags) =>
-    runCleanup(settings, flags),
+export function addCleanup(program: Command, readSettings: ReadSettings): void {
+  addHostFlags(addCleanupFlags(program.command('cleanup'))).action(async (flags: CleanupFlags) =>
+    runCleanup(await readSettings(flags), flags),
   );
 }
 

@@ -1,19 +1,17 @@
 import type { Command } from 'commander';
 import { stateDirectories } from '../config/directories.js';
-import type { Settings } from '../config/settings.js';
 import { EverthawError } from '../domain/errors.js';
 import { findDaemon, stopDaemon } from '../temporal/daemon.js';
 import { EXIT } from './output.js';
+import type { ReadSettings } from './readSettings.js';
 
-export function addDaemonCommands(program: Command, settings: Settings): void {
-  const directory = stateDirectories(settings).daemon;
-
+export function addDaemonCommands(program: Command, readSettings: ReadSettings): void {
   program
     .command('up')
     .description('start the embedded Temporal server and a worker, or say where they are')
     .action(async () => {
       const { accessTemporal } = await import('./temporalAccess.js');
-      const { client, uiUrl } = await accessTemporal(settings);
+      const { client, uiUrl } = await accessTemporal(await readSettings());
       console.log(`server and worker are up${uiUrl === undefined ? '' : `; the Temporal UI is at ${uiUrl}`}`);
       await client.connection.close();
     });
@@ -22,14 +20,16 @@ export function addDaemonCommands(program: Command, settings: Settings): void {
     .command('down')
     .description('stop the embedded server and worker; unfinished runs go on at the next start')
     .action(async () => {
-      console.log((await stopDaemon(directory)) ? 'stopped' : 'nothing was running');
+      const { daemon } = stateDirectories(await readSettings());
+      console.log((await stopDaemon(daemon)) ? 'stopped' : 'nothing was running');
     });
 
   program
     .command('status')
     .description('say whether server and worker are up, and which runs are living')
     .action(async () => {
-      const daemon = await findDaemon(directory);
+      const settings = await readSettings();
+      const daemon = await findDaemon(stateDirectories(settings).daemon);
       if (daemon === undefined && settings.temporal.address === undefined) {
         console.log('server and worker are down');
         process.exitCode = EXIT.failed;
@@ -48,6 +48,7 @@ export function addDaemonCommands(program: Command, settings: Settings): void {
     .command('worker')
     .description('serve as a proxy’s worker for the Temporal server at TEMPORAL_ADDRESS')
     .action(async () => {
+      const settings = await readSettings();
       const { address, namespace } = settings.temporal;
       if (address === undefined) {
         throw new EverthawError({

@@ -1,57 +1,37 @@
 import { Command } from 'commander';
-import type { Settings } from '../config/settings.js';
 import { addCleanupFlags, runCleanup, type CleanupFlags } from './cleanup.js';
+import { settingsReader } from './readSettings.js';
 
-interface HistoricFlags {
-  readonly host?: string;
-  readonly user?: string;
-  readonly password?: string;
-}
+const readSettings = settingsReader();
 
 /** Flags of every program of VCB (F11). `-h` is the host there, so help has its long name only. */
 function historic(name: string): Command {
   return new Command(name)
     .helpOption('--help', 'show this help')
     .option('-h, --host <address>', 'the host (or EVERTHAW_HOST)')
-    .option('-u, --user <name>', 'the backup user (or EVERTHAW_USERNAME)')
-    .option('-p, --password <password>', 'its password: better EVERTHAW_PASSWORD, for others see this one');
+    .option('-u, --username <name>', 'the backup user (or EVERTHAW_USERNAME)')
+    .option(
+      '-p, --password <password>',
+      'its password: better EVERTHAW_PASSWORD or EVERTHAW_PASSWORD_FILE, for others see this one',
+    );
 }
 
 /** `vcbCleanup`: everthaw cleanup by its historic name. */
-export function vcbCleanup(settings: Settings): Command {
-  return addCleanupFlags(historic('vcbCleanup')).action((flags: CleanupFlags & HistoricFlags) =>
-    runCleanup(withLogin(settings, flags), flags),
+export function vcbCleanup(): Command {
+  return addCleanupFlags(historic('vcbCleanup')).action(async (flags: CleanupFlags) =>
+    runCleanup(await readSettings(flags, { isConsole: true }), flags),
   );
 }
 
 /** `post-command`: ends the run of one VM and lets go of all that it left. */
-export function postCommand(settings: Settings): Command {
+export function postCommand(): Command {
   return historic('post-command')
     .description('cancel the living run of a VM, wait until it has let go, and clean up after it')
-    .argument(
-      '<install path>',
-      'its configuration is not read yet: the host is taken from flags and environment',
-    )
+    .argument('<install path>', 'its config/config.js says which host, and how VMs are named')
     .argument('<vm>')
     .option('--json', 'one JSON object a line', false)
-    .action(async (_installPath: string, vm: string, flags: HistoricFlags & { json: boolean }) => {
+    .action(async (installPath: string, vm: string, flags: { json: boolean }) => {
       const { letGoOfVm } = await import('./letGoOfVm.js');
-      await letGoOfVm(withLogin(settings, flags), vm, flags.json);
+      await letGoOfVm(await readSettings(flags, { installPath }), vm, flags.json);
     });
-}
-
-function withLogin(settings: Settings, { host, user, password }: HistoricFlags): Settings {
-  if (password !== undefined)
-    console.error(
-      'warning: the password after -p is visible in the process list; set EVERTHAW_PASSWORD instead',
-    );
-  return {
-    ...settings,
-    host: {
-      ...settings.host,
-      address: host ?? settings.host.address,
-      username: user ?? settings.host.username,
-      password: password ?? settings.host.password,
-    },
-  };
 }

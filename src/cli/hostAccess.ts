@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { stateDirectories } from '../config/directories.js';
 import type { Settings } from '../config/settings.js';
 import { EverthawError, isErrorWithCode } from '../domain/errors.js';
@@ -11,11 +9,7 @@ import { openHost } from '../hosts/hostPool.js';
 import { isLibvirtUri } from '../hosts/libvirt/connection/libvirtUri.js';
 import { HostRegister, type HostEntry } from '../hosts/register.js';
 import { Secret } from '../hosts/secret.js';
-import type { HostFlags } from './hostFlags.js';
-import { libvirtSettings } from './libvirtFlags.js';
-import { wholeNumber } from './values.js';
-
-const MIB = 1024 * 1024;
+import { passwordFor } from './password.js';
 
 /** A host that the user named: open, and how it goes into the register. */
 export interface HostAccess {
@@ -24,47 +18,48 @@ export interface HostAccess {
   readonly password: Secret;
 }
 
-/** Logs in to the host that flags and environment name. */
-export async function accessHost(settings: Settings, flags: HostFlags): Promise<HostAccess> {
-  const address = wanted(flags.host ?? settings.host.address, 'the host', '--host', 'EVERTHAW_HOST');
-  return isLibvirtUri(address)
-    ? accessLibvirt(settings, flags, address)
-    : accessVsphere(settings, flags, address);
+/** Logs in to the host that the settings name. */
+export async function accessHost(settings: Settings): Promise<HostAccess> {
+  const address = wanted(settings.host.address, 'the host', '--host', 'EVERTHAW_HOST');
+  return isLibvirtUri(address) ? accessLibvirt(settings, address) : accessVsphere(settings, address);
 }
 
-async function accessLibvirt(settings: Settings, flags: HostFlags, address: string): Promise<HostAccess> {
-  const entry = { kind: 'libvirt' as const, address, settings: libvirtSettings(settings, flags) };
+async function accessLibvirt(settings: Settings, address: string): Promise<HostAccess> {
+  const entry = { kind: 'libvirt' as const, address, settings: settings.libvirt };
   // libvirt knows this user, or ssh does: there is no password of ours to keep.
   const password = new Secret('');
   const host = await openHost(entry, password, undefined, settings.stateDirectory);
   return { host, password, entry: { uuid: host.identity.uuid, ...entry } };
 }
 
-async function accessVsphere(settings: Settings, flags: HostFlags, address: string): Promise<HostAccess> {
-  const username = wanted(
-    flags.username ?? settings.host.username,
-    'the user name',
-    '--username',
-    'EVERTHAW_USERNAME',
-  );
-  const password = await readPassword(settings, flags);
-  const thumbprint = flags.thumbprint ?? settings.host.thumbprint;
-  const caFile = flags.caFile ?? settings.host.caFile;
-  const floorMib = settings.host.datastoreFloorMib;
+async function accessVsphere(settings: Settings, address: string): Promise<HostAccess> {
+  const { port, caFile, datastoreFloorBytes } = settings.host;
+  const username = wanted(settings.host.username, 'the user name', '--username', 'EVERTHAW_USERNAME');
+  const thumbprint = await thumbprintFor(settings, address);
+  const password = await passwordFor(settings, `${username} on "${address}"`);
   const entry = {
     kind: 'vsphere' as const,
     address,
-    port: wholeNumber('--port', flags.port ?? settings.host.port),
+    port,
     username,
     ...(thumbprint === undefined ? {} : { thumbprint }),
-    ...(floorMib === undefined
-      ? {}
-      : { datastoreFloorBytes: wholeNumber('EVERTHAW_DATASTORE_FLOOR_MIB', floorMib) * MIB }),
-    // The worker reads it from another directory.
-    ...(caFile === undefined ? {} : { caFile: resolve(caFile) }),
+    ...(datastoreFloorBytes === undefined ? {} : { datastoreFloorBytes }),
+    ...(caFile === undefined ? {} : { caFile }),
   };
   const host = await openHost(entry, password, undefined, settings.stateDirectory);
   return { host, password, entry: { uuid: host.identity.uuid, ...entry } };
+}
+
+/** What vouches for the host's certificate; VERIFY_SSL_CERTIFICATES=0: the very certificate that it shows now, to the run's end. */
+async function thumbprintFor({ host }: Settings, address: string): Promise<string | undefined> {
+  if (host.verifyCertificate || host.thumbprint !== undefined || host.caFile !== undefined)
+    return host.thumbprint;
+  const { shownThumbprint } = await import('../hosts/vsphere/trust.js');
+  const shown = await shownThumbprint(address, host.port);
+  console.error(
+    `warning: nobody vouches for the certificate of "${address}" (VERIFY_SSL_CERTIFICATES=0): it is believed, and so is whoever shows it. Its thumbprint is ${shown}`,
+  );
+  return shown;
 }
 
 /** Puts the host into this proxy's register under the name of a loan. */
@@ -125,26 +120,12 @@ export async function findOneVm(host: Host, spec: VmSpec): Promise<VmSummary> {
   return vm;
 }
 
-async function readPassword(settings: Settings, { passwordFile }: HostFlags): Promise<Secret> {
-  if (passwordFile !== undefined) {
-    try {
-      return new Secret((await readFile(passwordFile, 'utf8')).replace(/\r?\n$/, ''));
-    } catch (error) {
-      throw usage(
-        `read the password from "${passwordFile}"`,
-        (error as NodeJS.ErrnoException).code ?? 'it cannot be read',
-        'name a file that this user can read',
-      );
-    }
-  }
-  return new Secret(wanted(settings.host.password, 'the password', '--password-file', 'EVERTHAW_PASSWORD'));
-}
-
 function wanted(value: string | undefined, what: string, flag: string, variable: string): string {
   if (value !== undefined && value !== '') return value;
-  throw usage('log in', `${what} is not given`, `give ${flag}, or set ${variable}`);
-}
-
-function usage(what: string, why: string, hint: string): EverthawError {
-  return new EverthawError({ code: 'WrongUsage', what, why, hint });
+  throw new EverthawError({
+    code: 'WrongUsage',
+    what: 'log in',
+    why: `${what} is not given`,
+    hint: `give ${flag}, set ${variable}, or name it in everthaw.yaml`,
+  });
 }

@@ -14,8 +14,8 @@ import { accessTemporal } from './temporalAccess.js';
 /** Ends a VM's living run, waits until it has let go, and lets go of what else is left of that VM. Idempotent. */
 export async function letGoOfVm(settings: Settings, vmText: string, json: boolean): Promise<void> {
   const output = new Output(json);
-  const { host } = await accessHost(settings, {});
-  const vm = await findOneVm(host, parseVmSpec(vmText)).finally(() => host.logout());
+  const { host } = await accessHost(settings);
+  const vm = await findOneVm(host, parseVmSpec(vmText, settings.lookup)).finally(() => host.logout());
   const { client } = await accessTemporal(settings);
   await endRun(client, vmWorkflowId(host.identity.uuid, vm.instanceUuid), output);
   const { namespace } = settings.temporal;
@@ -24,7 +24,7 @@ export async function letGoOfVm(settings: Settings, vmText: string, json: boolea
     namespace,
     maximumAgeMs: settings.maximumSnapshotAgeMs,
   };
-  await withSweepTools(settings, {}, async (tools, silent) => {
+  await withSweepTools(settings, async (tools, silent) => {
     const all = await judgeAll(tools, (owner) => askLiveness(client, owner), rules);
     const { judged, troubles } = ofVm(all, vm.instanceUuid);
     await showAndRelease({ judged, troubles: [...silent, ...troubles] }, tools, { yes: true }, output);

@@ -1,18 +1,13 @@
 import type { Settings } from '../config/settings.js';
 import { parseVmSpec } from '../domain/vmSpec.js';
 import { accessHost } from './hostAccess.js';
-import type { HostFlags } from './hostFlags.js';
 import { Output } from './output.js';
 
-export async function listVms(
-  settings: Settings,
-  vmText: string,
-  flags: HostFlags & { readonly json: boolean },
-): Promise<void> {
-  const output = new Output(flags.json);
-  const { host } = await accessHost(settings, flags);
+export async function listVms(settings: Settings, vmText: string, json: boolean): Promise<void> {
+  const output = new Output(json);
+  const { host } = await accessHost(settings);
   try {
-    for (const vm of await host.findVms(parseVmSpec(vmText))) {
+    for (const vm of await host.findVms(parseVmSpec(vmText, settings.lookup))) {
       output.result(vm, [
         'Found VM:',
         `moref:${vm.moref}`,

@@ -5,20 +5,15 @@ import { RESUME_SIGNAL, STOP_SIGNAL, vmWorkflowId } from '../domain/names.js';
 import type { StopAfter } from '../domain/runs.js';
 import { parseVmSpec } from '../domain/vmSpec.js';
 import { accessHost, findOneVm } from './hostAccess.js';
-import type { HostFlags } from './hostFlags.js';
 import { Output } from './output.js';
 import { accessTemporal } from './temporalAccess.js';
 import { watchRun } from './watchRun.js';
 
 /** Follows the living run of a VM to its end. */
-export async function watch(
-  settings: Settings,
-  vmText: string,
-  flags: HostFlags & { readonly json: boolean },
-): Promise<void> {
-  const output = new Output(flags.json);
+export async function watch(settings: Settings, vmText: string, json: boolean): Promise<void> {
+  const output = new Output(json);
   const { client } = await accessTemporal(settings);
-  const handle = client.workflow.getHandle(await workflowIdFor(settings, vmText, flags));
+  const handle = client.workflow.getHandle(await workflowIdFor(settings, vmText));
   const result: object = (await watchRun(handle, output)) as object;
   output.result(result, [JSON.stringify(result, undefined, 2)]);
   await client.connection.close();
@@ -28,10 +23,9 @@ export async function watch(
 export async function cancel(
   settings: Settings,
   vmText: string,
-  flags: HostFlags,
   after: StopAfter | undefined,
 ): Promise<void> {
-  await withRun(settings, vmText, flags, 'cancel', (run) =>
+  await withRun(settings, vmText, 'cancel', (run) =>
     after === undefined ? run.cancel() : run.signal<[StopAfter]>(STOP_SIGNAL, after),
   );
   console.log(
@@ -42,8 +36,8 @@ export async function cancel(
 }
 
 /** Lets a run go on that is held. @throws EverthawError RunNotFound */
-export async function resume(settings: Settings, vmText: string, flags: HostFlags): Promise<void> {
-  await withRun(settings, vmText, flags, 'resume', (run) => run.signal(RESUME_SIGNAL));
+export async function resume(settings: Settings, vmText: string): Promise<void> {
+  await withRun(settings, vmText, 'resume', (run) => run.signal(RESUME_SIGNAL));
   console.log('told to go on; follow it with everthaw watch');
 }
 
@@ -51,13 +45,12 @@ export async function resume(settings: Settings, vmText: string, flags: HostFlag
 async function withRun(
   settings: Settings,
   vmText: string,
-  flags: HostFlags,
   verb: string,
   say: (run: WorkflowHandle) => Promise<unknown>,
 ): Promise<void> {
   const { client } = await accessTemporal(settings);
   try {
-    const run = client.workflow.getHandle(await workflowIdFor(settings, vmText, flags));
+    const run = client.workflow.getHandle(await workflowIdFor(settings, vmText));
     const { status } = await run.describe().catch((error: unknown) => {
       if (error instanceof WorkflowNotFoundError) return { status: undefined };
       throw error;
@@ -76,11 +69,12 @@ async function withRun(
   }
 }
 
-async function workflowIdFor(settings: Settings, vmText: string, flags: HostFlags): Promise<string> {
+async function workflowIdFor(settings: Settings, vmText: string): Promise<string> {
   if (vmText.startsWith('vm/')) return vmText;
-  const { host } = await accessHost(settings, flags);
+  const { host } = await accessHost(settings);
   try {
-    return vmWorkflowId(host.identity.uuid, (await findOneVm(host, parseVmSpec(vmText))).instanceUuid);
+    const vm = await findOneVm(host, parseVmSpec(vmText, settings.lookup));
+    return vmWorkflowId(host.identity.uuid, vm.instanceUuid);
   } finally {
     await host.logout();
   }

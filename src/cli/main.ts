@@ -1,23 +1,27 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
-import { readSettings } from '../config/settings.js';
+import { packageVersion } from '../config/version.js';
 import { addBackup } from './backup.js';
 import { addCleanup } from './cleanup.js';
+import { addConfig } from './config.js';
 import { addDaemonCommands } from './daemonCommands.js';
 import { EXIT, Output } from './output.js';
+import { settingsReader } from './readSettings.js';
 import { addRestore } from './restore.js';
 import { addRunCommands } from './runCommands.js';
 
-const settings = readSettings();
 const program = new Command('everthaw')
   .description('Consolidated backup of virtual machines: what it takes hold of, it always lets go.')
-  .version(settings.version)
+  .version(packageVersion())
+  .option('--config <file>', 'everthaw.yaml to read (or EVERTHAW_CONFIG)')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.done : EXIT.usage));
+const settings = settingsReader(() => program.opts<{ config?: string }>().config);
 addBackup(program, settings);
 addRestore(program, settings);
 addRunCommands(program, settings);
 addCleanup(program, settings);
 addDaemonCommands(program, settings);
+addConfig(program);
 
 process.once('SIGINT', () => {
   console.error(

@@ -13,7 +13,7 @@ import { withSweepTools } from './sweepTools.js';
 export async function cleanUpOffline(settings: Settings, flags: CleanupFlags): Promise<void> {
   await refuseIfServed(settings);
   const output = new Output(flags.json);
-  await withSweepTools(settings, flags, async (tools, silent) => {
+  await withSweepTools(settings, async (tools, silent) => {
     const judgement = await sweepOffline(settings, tools);
     await showAndRelease(
       { ...judgement, troubles: [...silent, ...judgement.troubles] },

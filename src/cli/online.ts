@@ -13,7 +13,7 @@ export async function cleanUpOnline(settings: Settings, flags: CleanupFlags): Pr
   const output = new Output(flags.json);
   const { client } = await accessTemporal(settings);
   const cluster = await clusterIdOf(client);
-  await withSweepTools(settings, flags, async (tools, silent) => {
+  await withSweepTools(settings, async (tools, silent) => {
     const { namespace } = settings.temporal;
     const rules = { cluster, namespace, maximumAgeMs: settings.maximumSnapshotAgeMs };
     const judgement = await judgeAll(tools, (owner) => askLiveness(client, owner), rules);

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Settings } from '../config/settings.js';
+import type { ReadSettings } from './readSettings.js';
 import { addRunFlags, type RunFlags } from './runFlags.js';
 
 export interface RestoreFlags extends RunFlags {
@@ -11,7 +11,7 @@ export interface RestoreFlags extends RunFlags {
   readonly newAddresses: boolean;
 }
 
-export function addRestore(program: Command, settings: Settings): void {
+export function addRestore(program: Command, readSettings: ReadSettings): void {
   const command = program
     .command('restore')
     .description('restore a VM from a backup directory')
@@ -28,6 +28,6 @@ export function addRestore(program: Command, settings: Settings): void {
     );
   addRunFlags(command).action(async (directory: string, flags: RestoreFlags) => {
     const { runRestore } = await import('./runRestore.js');
-    await runRestore(settings, directory, flags);
+    await runRestore(await readSettings(flags), directory, flags);
   });
 }

@@ -1,24 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { basename, resolve } from 'node:path';
 import type { Settings } from '../config/settings.js';
-import { IMAGE_FORMATS } from '../domain/diskFiles.js';
+import type { ImageFormat } from '../domain/diskFiles.js';
 import { EverthawError } from '../domain/errors.js';
 import { fileNameOf } from '../domain/fileName.js';
 import { formatBytes, formatDuration } from '../domain/format.js';
-import { PREEXISTING, SNAPSHOT_POLICIES, type BackupRequest, type BackupResult } from '../domain/runs.js';
+import type { BackupRequest, BackupResult } from '../domain/runs.js';
 import { formatTransport, parseTransport, type Transport } from '../domain/transport.js';
 import type { VmSummary } from '../domain/vm.js';
 import { parseVmSpec } from '../domain/vmSpec.js';
 import type { Host } from '../hosts/host.js';
 import type { BackupFlags } from './backup.js';
 import { accessHost, findOneVm, type HostAccess } from './hostAccess.js';
-import { retriesOf } from './runFlags.js';
-import { oneOf } from './values.js';
 
 export async function runBackup(settings: Settings, vmText: string, flags: BackupFlags): Promise<void> {
   // The client of Temporal takes as long to load as the host to answer.
   const [{ access, vm }, { startAndFollow }, { startBackup }] = await Promise.all([
-    findVm(settings, vmText, flags),
+    findVm(settings, vmText),
     import('./startAndFollow.js'),
     import('../temporal/runs.js'),
   ]);
@@ -26,15 +24,15 @@ export async function runBackup(settings: Settings, vmText: string, flags: Backu
     vm: { hostUuid: access.host.identity.uuid, instanceUuid: vm.instanceUuid, name: vm.name },
     proxy: settings.proxy,
     loan: randomUUID(),
-    directory: destinationOf(flags, vm.name),
-    transport: transportOf(flags, access.host),
-    ...diskFormatOf(flags, access.host),
-    quiesce: oneOf('--quiesce', flags.quiesce, ['required', 'preferred', 'none']),
-    snapshotPolicy: oneOf('--snapshot-policy', flags.snapshotPolicy, SNAPSHOT_POLICIES),
-    preexistingSnapshot: oneOf('--preexisting-snapshot', flags.preexistingSnapshot, PREEXISTING),
-    preexistingMountPoint: oneOf('--preexisting-mount-point', flags.preexistingMountPoint, PREEXISTING),
+    directory: destinationOf(flags, settings, vm.name),
+    transport: transportOf(settings, access.host),
+    ...diskFormatOf(settings, access.host),
+    quiesce: settings.backup.quiesce,
+    snapshotPolicy: settings.backup.snapshotPolicy,
+    preexistingSnapshot: settings.backup.preexistingSnapshot,
+    preexistingMountPoint: settings.backup.preexistingMountPoint,
     maximumSnapshotAgeMs: settings.maximumSnapshotAgeMs,
-    retries: retriesOf(flags),
+    retries: settings.retries,
   };
   const title = `backup of "${vm.name}" to ${request.directory}`;
   await startAndFollow(settings, flags, access, {
@@ -48,23 +46,19 @@ export async function runBackup(settings: Settings, vmText: string, flags: Backu
 async function findVm(
   settings: Settings,
   vmText: string,
-  flags: BackupFlags,
 ): Promise<{ readonly access: HostAccess; readonly vm: VmSummary }> {
-  const access = await accessHost(settings, flags);
+  const access = await accessHost(settings);
   try {
-    return { access, vm: await findOneVm(access.host, parseVmSpec(vmText)) };
+    return { access, vm: await findOneVm(access.host, parseVmSpec(vmText, settings.lookup)) };
   } finally {
     await access.host.logout();
   }
 }
 
-function diskFormatOf(
-  flags: BackupFlags,
-  host: Host,
-): { readonly diskFormat: (typeof IMAGE_FORMATS)[number] } | undefined {
-  if (flags.diskFormat === undefined) return undefined;
-  const diskFormat = oneOf('--disk-format', flags.diskFormat, IMAGE_FORMATS);
-  const transport = transportOf(flags, host);
+function diskFormatOf(settings: Settings, host: Host): { readonly diskFormat: ImageFormat } | undefined {
+  const { diskFormat } = settings.backup;
+  if (diskFormat === undefined) return undefined;
+  const transport = transportOf(settings, host);
   if (transport.via === 'export') return { diskFormat };
   throw new EverthawError({
     code: 'WrongUsage',
@@ -74,7 +68,7 @@ function diskFormatOf(
   });
 }
 
-function transportOf({ transport }: Pick<BackupFlags, 'transport'>, host: Host): Transport {
+function transportOf({ backup: { transport } }: Settings, host: Host): Transport {
   const [usual] = host.transports;
   return transport === undefined && usual !== undefined ? usual : parseTransport(transport ?? '');
 }
@@ -95,7 +89,11 @@ function describeBackup(result: BackupResult): readonly string[] {
   ];
 }
 
-function destinationOf({ to, root }: Pick<BackupFlags, 'to' | 'root'>, vmName: string): string {
+function destinationOf(
+  { to }: Pick<BackupFlags, 'to'>,
+  { backup: { root } }: Settings,
+  vmName: string,
+): string {
   if (to !== undefined) {
     const directory = resolve(to);
     if (basename(directory) !== '') return directory;

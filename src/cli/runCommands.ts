@@ -1,20 +1,20 @@
 import type { Command } from 'commander';
-import type { Settings } from '../config/settings.js';
 import { STOPS_AFTER } from '../domain/runs.js';
-import { addHostFlags, type HostFlags } from './hostFlags.js';
+import type { ReadSettings } from './readSettings.js';
+import { addHostFlags } from './settingFlags.js';
 import { oneOf } from './values.js';
 
 /** Commands on a run that is living, and on what VMs there are. */
-export function addRunCommands(program: Command, settings: Settings): void {
+export function addRunCommands(program: Command, readSettings: ReadSettings): void {
   addHostFlags(
     program
       .command('vms')
       .description('list the VMs that a spec names')
       .argument('<vm>')
       .option('--json', 'one JSON object a line', false),
-  ).action(async (vm: string, flags: HostFlags & { json: boolean }) => {
+  ).action(async (vm: string, flags: { json: boolean }) => {
     const { listVms } = await import('./listVms.js');
-    await listVms(settings, vm, flags);
+    await listVms(await readSettings(flags), vm, flags.json);
   });
 
   addHostFlags(
@@ -23,9 +23,9 @@ export function addRunCommands(program: Command, settings: Settings): void {
       .description('follow the living run of a VM')
       .argument('<vm>')
       .option('--json', 'one JSON object a line', false),
-  ).action(async (vm: string, flags: HostFlags & { json: boolean }) => {
+  ).action(async (vm: string, flags: { json: boolean }) => {
     const { watch } = await import('./livingRun.js');
-    await watch(settings, vm, flags);
+    await watch(await readSettings(flags), vm, flags.json);
   });
 
   addHostFlags(
@@ -37,10 +37,10 @@ export function addRunCommands(program: Command, settings: Settings): void {
         '--after <what>',
         'disk: when the disks that are being moved are done; vm: when this VM is done, which is to start no other. At once if not given',
       ),
-  ).action(async (vm: string, flags: HostFlags & { after?: string }) => {
+  ).action(async (vm: string, flags: { after?: string }) => {
     const after = flags.after === undefined ? undefined : oneOf('--after', flags.after, STOPS_AFTER);
     const { cancel } = await import('./livingRun.js');
-    await cancel(settings, vm, flags, after);
+    await cancel(await readSettings(flags), vm, after);
   });
 
   addHostFlags(
@@ -48,8 +48,8 @@ export function addRunCommands(program: Command, settings: Settings): void {
       .command('resume')
       .description('let a run go on that is held because its destination was full')
       .argument('<vm>'),
-  ).action(async (vm: string, flags: HostFlags) => {
+  ).action(async (vm: string, flags: object) => {
     const { resume } = await import('./livingRun.js');
-    await resume(settings, vm, flags);
+    await resume(await readSettings(flags), vm);
   });
 }

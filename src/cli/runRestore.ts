@@ -8,7 +8,6 @@ import { readManifest } from '../destinations/restorePoint.js';
 import type { Host } from '../hosts/host.js';
 import { accessHost, type HostAccess } from './hostAccess.js';
 import type { RestoreFlags } from './restore.js';
-import { retriesOf } from './runFlags.js';
 
 export async function runRestore(
   settings: Settings,
@@ -34,7 +33,7 @@ export async function runRestore(
     ...(flags.storage === undefined ? {} : { storage: flags.storage }),
     ...(flags.network === undefined ? {} : { network: flags.network }),
     newAddresses: flags.newAddresses,
-    retries: retriesOf(flags),
+    retries: settings.retries,
   };
   const title = `restore of "${name}" from ${directory}`;
   await startAndFollow(settings, flags, access, {
@@ -51,7 +50,7 @@ async function findIdentity(
   name: string,
   original: Manifest['vm'],
 ): Promise<{ readonly access: HostAccess; readonly instanceUuid: string }> {
-  const access = await accessHost(settings, flags);
+  const access = await accessHost(settings);
   try {
     return { access, instanceUuid: await identityFor(flags, name, original, access.host) };
   } finally {

@@ -8,7 +8,6 @@ import { endSweep } from '../holdings/endSweep.js';
 import { HostPool } from '../hosts/hostPool.js';
 import { HostRegister } from '../hosts/register.js';
 import { accessHost, lendHost } from './hostAccess.js';
-import type { HostFlags } from './hostFlags.js';
 
 /**
  * Works with all hosts of the register, and with the one that the user named. That one is lent to this command while it works, under
@@ -16,7 +15,6 @@ import type { HostFlags } from './hostFlags.js';
  */
 export async function withSweepTools<T>(
   settings: Settings,
-  flags: HostFlags,
   work: (tools: SweepTools, troubles: readonly Trouble[]) => Promise<T>,
 ): Promise<T> {
   const directories = stateDirectories(settings);
@@ -24,10 +22,9 @@ export async function withSweepTools<T>(
   const hosts = new HostPool(register, directories.sessions);
   const user = await processName('command');
   const troubles: Trouble[] = [];
-  const isNamed = (flags.host ?? settings.host.address) !== undefined;
-  if (isNamed) {
+  if (settings.host.address !== undefined) {
     try {
-      const access = await accessHost(settings, flags);
+      const access = await accessHost(settings);
       await access.host.logout();
       await lendHost(settings, access, user);
     } catch (error) {

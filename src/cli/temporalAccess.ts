@@ -24,7 +24,11 @@ export async function accessTemporal(settings: Settings): Promise<TemporalAccess
         console.error(line);
       },
     );
-    daemon = await ensureDaemon(directory, environmentWith({ EVERTHAW_TEMPORAL: program }));
+    const { configFile } = settings;
+    // It stands elsewhere, and is not told what this command was.
+    const config = configFile === undefined ? {} : { EVERTHAW_CONFIG: configFile };
+    const environment = environmentWith({ ...config, EVERTHAW_TEMPORAL: program });
+    daemon = await ensureDaemon(directory, environment);
   }
   return { client: await connectClient(daemon), uiUrl: daemon.uiUrl };
 }

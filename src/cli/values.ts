@@ -1,16 +1,5 @@
 import { EverthawError } from '../domain/errors.js';
 
-/** The number that a flag was given. @throws EverthawError WrongUsage */
-export function wholeNumber(flag: string, text: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new EverthawError({
-    code: 'WrongUsage',
-    what: `read ${flag}`,
-    why: `${JSON.stringify(text)} is no whole number`,
-    hint: `write ${flag} 3`,
-  });
-}
-
 /** The word that a flag was given, which must be one of a few. @throws EverthawError WrongUsage */
 export function oneOf<T extends string>(flag: string, text: string, allowed: readonly T[]): T {
   const found = allowed.find((each) => each === text);

@@ -1,13 +1,22 @@
-import { readFileSync } from 'node:fs';
-import { homedir, hostname } from 'node:os';
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { resolve } from 'node:path';
+import type { RetrySettings } from '../domain/runs.js';
+import type { LibvirtSettings } from '../hosts/libvirt/connection/settings.js';
+import { Secret } from '../hosts/secret.js';
+import { problemsError } from './problem.js';
+import { declarationOf, SETTING_NAMES, type SettingName, type SettingValues } from './settingTable.js';
+import { readSources, type Sources, type Told } from './sources.js';
+import { packageVersion } from './version.js';
+import type { Value } from './written.js';
 
-const DEFAULT_MAXIMUM_SNAPSHOT_AGE_MS = 24 * 3600 * 1000;
+const MIB = 1024 * 1024;
 
-/** What the process is told from outside; this file is the only reader of the environment. */
+/** What the process is told from outside; this folder is the only reader of the environment and of configuration files. */
 export interface Settings {
   readonly version: string;
+  /** The everthaw.yaml that was read. */
+  readonly configFile: string | undefined;
+  /** What is no reason to stop, and yet wants to be known. */
+  readonly warnings: readonly string[];
   /** Everything that must survive this process: Temporal's database, the host register, notes of what is held. */
   readonly stateDirectory: string;
   /** What can be fetched or built again. */
@@ -32,79 +41,155 @@ export interface Settings {
   readonly metricsAddress: string | undefined;
   readonly host: {
     readonly address: string | undefined;
-    readonly port: string;
+    readonly port: number;
     readonly username: string | undefined;
-    readonly password: string | undefined;
+    /** Not both: what was said with more weight. */
+    readonly password: Secret | undefined;
+    readonly passwordFile: string | undefined;
     readonly thumbprint: string | undefined;
     readonly caFile: string | undefined;
+    /** `false`: whatever certificate the host shows is believed. */
+    readonly verifyCertificate: boolean;
     /** vSphere: below this much room on one of the VM's datastores a backup is not begun, and given up. */
-    readonly datastoreFloorMib: string | undefined;
+    readonly datastoreFloorBytes: number | undefined;
   };
-  /** How to work with a libvirt host, as it was given: src/hosts/libvirt/settings.ts says what is allowed. */
-  readonly libvirt: {
-    readonly pointInTime: string | undefined;
-    readonly scratchDirectory: string | undefined;
-    readonly nbdTransport: string | undefined;
-    readonly nbdCertificates: string | undefined;
-    readonly nbdAddress: string | undefined;
-    readonly nbdPort: string | undefined;
-    readonly scratchFloorMib: string | undefined;
-    readonly freezeUnguarded: string | undefined;
-    readonly scriptTimeoutS: string | undefined;
-    readonly freezeSeconds: string | undefined;
-  };
+  /** How to work with a libvirt host. */
+  readonly libvirt: LibvirtSettings;
+  readonly backup: Pick<
+    SettingValues,
+    | 'root'
+    | 'transport'
+    | 'diskFormat'
+    | 'quiesce'
+    | 'snapshotPolicy'
+    | 'preexistingSnapshot'
+    | 'preexistingMountPoint'
+  >;
+  /** What a VM is named by that is given without a kind. */
+  readonly lookup: SettingValues['lookup'];
+  readonly retries: RetrySettings;
+  /** For the programs of the console, out of backuptools.conf (F4). */
+  readonly console: Pick<
+    SettingValues,
+    | 'vmNameCache'
+    | 'tempDirectory'
+    | 'restoreDatastore'
+    | 'restoreHost'
+    | 'restoreResourcePool'
+    | 'restoreFolder'
+  >;
 }
 
-export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
-  const home = homedir();
+/** @throws EverthawError WrongUsage with all that is wrong in flags, environment and files */
+export function readSettings(env: NodeJS.ProcessEnv = process.env, told: Told = {}): Settings {
+  const sources = readSources(env, told);
+  if (sources.problems.length > 0) throw problemsError(sources.problems);
+  return settingsOf(valuesOf(sources, env), sources, env);
+}
+
+/** A setting's value, and who said so. */
+export interface Origin {
+  readonly setting: SettingName;
+  readonly value: Value | undefined;
+  /** `flag --port`, `environment variable EVERTHAW_PORT`, `/etc/everthaw/everthaw.yaml:3`, `default` or `not given`. */
+  readonly from: string;
+}
+
+/** Every setting's value, and where it comes from. */
+export function originsOf(sources: Pick<Sources, 'written'>, env: NodeJS.ProcessEnv): readonly Origin[] {
+  return SETTING_NAMES.map((setting) => {
+    const found = sources.written.find((each) => each.setting === setting);
+    if (found !== undefined) return { setting, value: found.value, from: found.from };
+    const { default: usual } = declarationOf(setting);
+    if (usual === undefined) return { setting, value: undefined, from: 'not given' };
+    return { setting, value: typeof usual === 'function' ? usual(env) : usual, from: 'default' };
+  });
+}
+
+function valuesOf(sources: Sources, env: NodeJS.ProcessEnv): SettingValues {
+  // Each value was read by its own kind.
+  return Object.fromEntries(
+    originsOf(sources, env).map(({ setting, value }) => [setting, value]),
+  ) as unknown as SettingValues;
+}
+
+function settingsOf(values: SettingValues, sources: Sources, env: NodeJS.ProcessEnv): Settings {
+  const { password, passwordFile } = passwordOf(sources);
   return {
     version: packageVersion(),
-    stateDirectory: resolve(
-      env['EVERTHAW_STATE'] ?? join(env['XDG_STATE_HOME'] ?? join(home, '.local', 'state'), 'everthaw'),
-    ),
-    cacheDirectory: resolve(
-      env['EVERTHAW_CACHE'] ?? join(env['XDG_CACHE_HOME'] ?? join(home, '.cache'), 'everthaw'),
-    ),
+    configFile: sources.configFile,
+    warnings: sources.warnings,
+    stateDirectory: resolve(values.stateDirectory),
+    cacheDirectory: resolve(values.cacheDirectory),
     temporal: {
-      address: env['TEMPORAL_ADDRESS'],
-      namespace: env['TEMPORAL_NAMESPACE'] ?? 'default',
-      program: env['EVERTHAW_TEMPORAL'],
+      address: values.temporalAddress,
+      namespace: values.temporalNamespace,
+      program: values.temporalProgram,
       path: env['PATH'] ?? '',
     },
-    proxy: env['EVERTHAW_PROXY'] ?? hostname(),
-    logLevel: env['EVERTHAW_LOG_LEVEL'] ?? 'info',
-    maximumSnapshotAgeMs:
-      Number(env['EVERTHAW_MAXIMUM_SNAPSHOT_AGE_S'] ?? DEFAULT_MAXIMUM_SNAPSHOT_AGE_MS / 1000) * 1000,
-    sweepEveryMs: Number(env['EVERTHAW_SWEEP_EVERY_S'] ?? 300) * 1000,
-    offlineAfterMs: Number(env['EVERTHAW_OFFLINE_AFTER_S'] ?? 900) * 1000,
-    metricsAddress: env['EVERTHAW_METRICS_ADDRESS'],
+    proxy: values.proxy,
+    logLevel: values.logLevel,
+    maximumSnapshotAgeMs: values.maximumSnapshotAgeS * 1000,
+    sweepEveryMs: values.sweepEveryS * 1000,
+    offlineAfterMs: values.offlineAfterS * 1000,
+    metricsAddress: values.metricsAddress,
     host: {
-      address: env['EVERTHAW_HOST'],
-      port: env['EVERTHAW_PORT'] ?? '443',
-      username: env['EVERTHAW_USERNAME'],
-      password: env['EVERTHAW_PASSWORD'],
-      thumbprint: env['EVERTHAW_THUMBPRINT'],
-      caFile: env['EVERTHAW_CA_FILE'],
-      datastoreFloorMib: env['EVERTHAW_DATASTORE_FLOOR_MIB'],
+      address: sources.host?.address,
+      port: values.port,
+      username: values.username,
+      password,
+      passwordFile,
+      thumbprint: values.thumbprint,
+      caFile: values.caFile,
+      verifyCertificate: values.verifyCertificate === '1',
+      datastoreFloorBytes:
+        values.datastoreFloorMib === undefined ? undefined : values.datastoreFloorMib * MIB,
     },
     libvirt: {
-      pointInTime: env['EVERTHAW_POINT_IN_TIME'],
-      scratchDirectory: env['EVERTHAW_SCRATCH_DIRECTORY'],
-      nbdTransport: env['EVERTHAW_NBD_TRANSPORT'],
-      nbdCertificates: env['EVERTHAW_NBD_CERTIFICATES'],
-      nbdAddress: env['EVERTHAW_NBD_ADDRESS'],
-      nbdPort: env['EVERTHAW_NBD_PORT'],
-      scratchFloorMib: env['EVERTHAW_SCRATCH_FLOOR_MIB'],
-      freezeUnguarded: env['EVERTHAW_FREEZE_UNGUARDED'],
-      scriptTimeoutS: env['EVERTHAW_SCRIPT_TIMEOUT_S'],
-      freezeSeconds: env['EVERTHAW_FREEZE_SECONDS'],
+      pointInTime: values.pointInTime,
+      scratchDirectory: values.scratchDirectory,
+      socketDirectory: values.socketDirectory,
+      nbdTransport: values.nbdTransport,
+      nbdCertificates: values.nbdCertificates,
+      nbdAddress: values.nbdAddress,
+      nbdPort: values.nbdPort,
+      scratchFloorBytes: values.scratchFloorMib * MIB,
+      freezeUnguarded: values.freezeUnguarded,
+      scriptTimeoutMs: values.scriptTimeoutS * 1000,
+      switchSeconds: values.freezeSeconds,
+    },
+    backup: {
+      root: values.root,
+      transport: values.transport,
+      diskFormat: values.diskFormat,
+      quiesce: values.quiesce,
+      snapshotPolicy: values.snapshotPolicy,
+      preexistingSnapshot: values.preexistingSnapshot,
+      preexistingMountPoint: values.preexistingMountPoint,
+    },
+    lookup: values.lookup,
+    retries: { maximumRetries: values.retries, backoffMs: values.backoff * 1000 },
+    console: {
+      vmNameCache: values.vmNameCache,
+      tempDirectory: values.tempDirectory,
+      restoreDatastore: values.restoreDatastore,
+      restoreHost: values.restoreHost,
+      restoreResourcePool: values.restoreResourcePool,
+      restoreFolder: values.restoreFolder,
     },
   };
 }
 
-function packageVersion(): string {
-  const file = fileURLToPath(new URL('../../../package.json', import.meta.url));
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+/** Of a password and a file that holds one, what was said with more weight; said at once, the password. */
+function passwordOf({
+  written,
+}: Pick<Sources, 'written'>): Pick<Settings['host'], 'password' | 'passwordFile'> {
+  const found = written.find(({ setting }) => setting === 'password' || setting === 'passwordFile');
+  if (found?.setting === 'passwordFile') return { password: undefined, passwordFile: String(found.value) };
+  return {
+    password: found === undefined ? undefined : new Secret(String(found.value)),
+    passwordFile: undefined,
+  };
 }
 
 /** This process's environment with changes, for a child. */

@@ -18,6 +18,9 @@ const TRANSPORTS = {
   'nbd:export': { mode: 'nbd', via: 'export' },
 } as const satisfies Record<string, Transport>;
 
+/** Every mode (F5), and every transport that is built. */
+export const TRANSPORT_NAMES = ['san', 'nbd', 'nbdssl', 'cos', ...Object.keys(TRANSPORTS)] as const;
+
 /** Reads `nbdssl:datastore`, say, or a mode alone. */
 export function parseTransport(text: string): Transport {
   const found = Object.entries(TRANSPORTS).find(([name]) => name === text || name.split(':')[0] === text);

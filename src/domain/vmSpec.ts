@@ -8,8 +8,8 @@ export interface VmSpec {
   readonly value: string;
 }
 
-/** Reads a VM spec; a text without a known kind before its colon is a name. */
-export function parseVmSpec(text: string): VmSpec {
+/** Reads a VM spec; a text without a known kind before its colon is of the usual one (VM_LOOKUP_METHOD). */
+export function parseVmSpec(text: string, usual: 'name' | 'ipaddr' = 'name'): VmSpec {
   const colon = text.indexOf(':');
   const kind = KINDS.find((known) => known === text.slice(0, Math.max(colon, 0)));
   const value = kind === undefined ? text : text.slice(colon + 1);
@@ -21,7 +21,7 @@ export function parseVmSpec(text: string): VmSpec {
       hint: `write ${KINDS.map((known) => `${known}:<value>`).join(', ')}`,
     });
   }
-  return { kind: kind ?? 'name', value };
+  return { kind: kind ?? usual, value };
 }
 
 export function formatVmSpec(spec: VmSpec): string {

@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { libvirtSettings } from '../../src/cli/libvirtFlags.js';
 import { readSettings } from '../../src/config/settings.js';
 import { parseAddress } from '../../src/hosts/libvirt/connection/libvirtUri.js';
 
 describe('how a libvirt host is worked with', () => {
-  const read = (env: NodeJS.ProcessEnv) => libvirtSettings(readSettings(env), {});
+  const read = (env: NodeJS.ProcessEnv) => readSettings(env).libvirt;
 
   it('lets a freeze take between a second and a minute', () => {
     expect(read({}).switchSeconds).toBe(8);

@@ -41,6 +41,9 @@ export class LabEverthaw {
       ...host.everthawEnvironment(),
       TEMPORAL_ADDRESS: temporal.address,
       TEMPORAL_NAMESPACE: temporal.namespace,
+      // What is configured on this machine is none of the test's business.
+      EVERTHAW_CONFIG: '/dev/null',
+      EVERTHAW_BACKUPTOOLS_CONF: '/nonexistent',
       EVERTHAW_STATE: join(directory, 'state'),
       TMPDIR: join(directory, 'scratch'),
       EVERTHAW_PROXY: `proxy-${directory.slice(-6)}`,

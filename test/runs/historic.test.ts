@@ -1,3 +1,5 @@
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeDisk } from '../lab/disks.js';
@@ -17,7 +19,41 @@ afterAll(() => lab.stop());
 
 function historic(program: 'vcbCleanup' | 'postCommand', ...args: readonly string[]): Promise<Ran> {
   const file = fileURLToPath(new URL(`../../src/cli/${program}.js`, import.meta.url));
-  return run(process.execPath, [file, ...args], { env: lab.everthaw.environment, mayFail: true });
+  return run(process.execPath, [file, ...args], {
+    env: program === 'postCommand' ? hostless() : lab.everthaw.environment,
+    mayFail: true,
+  });
+}
+
+/** An install path with a config.js that says all that the environment says elsewhere, save the CA, for which it has no word. */
+async function installed(...lines: readonly string[]): Promise<string> {
+  const environment = lab.everthaw.environment;
+  const said = {
+    BACKUPROOT: lab.everthaw.backups,
+    HOST: environment['EVERTHAW_HOST'],
+    PORT: environment['EVERTHAW_PORT'],
+    USERNAME: environment['EVERTHAW_USERNAME'],
+    PASSWORD: environment['EVERTHAW_PASSWORD'],
+    VM_LOOKUP_METHOD: 'name',
+  };
+  const installPath = await mkdtemp(join(lab.everthaw.directory, 'vcb-'));
+  await mkdir(join(installPath, 'config'));
+  await writeFile(
+    join(installPath, 'config', 'config.js'),
+    [
+      '// Of the backup proxy',
+      ...Object.entries(said).map(([name, value]) => `${name}=${JSON.stringify(value)};`),
+      ...lines,
+    ].join('\r\n'),
+    { mode: 0o600 },
+  );
+  return installPath;
+}
+
+/** The lab's environment without a word of its host, for what is to be read from a file. */
+function hostless(): NodeJS.ProcessEnv {
+  const nothing = { EVERTHAW_HOST: '', EVERTHAW_PORT: '', EVERTHAW_USERNAME: '', EVERTHAW_PASSWORD: '' };
+  return { ...lab.everthaw.environment, ...nothing };
 }
 
 describe('post-command', () => {
@@ -25,17 +61,18 @@ describe('post-command', () => {
     const { ran } = await lab.holdDownload('/nfc', lab.everthaw.backups, () => lab.backup('web'));
     await lab.vcenter.heal();
     await lab.vcenter.control('POST', '/throttle', { path: '/nfc', bytesPerSecond: 20_000 });
-    const first = await historic('postCommand', '/opt/vcb', 'web');
+    const installPath = await installed();
+    const first = await historic('postCommand', installPath, 'web');
     expect(first).toMatchObject({ code: 0, stderr: '' });
     expect(first.stdout).toContain('waiting until it has let go');
     expect((await ran).code).toBe(1);
     await lab.vcenter.heal();
     expect(await leftovers(lab)).toEqual([]);
-    expect(await historic('postCommand', '/opt/vcb', 'web')).toMatchObject({ code: 0, stderr: '' });
+    expect(await historic('postCommand', installPath, 'web')).toMatchObject({ code: 0, stderr: '' });
   });
 
   it('fails where the VM is not known, and says how it is used where it is not named', async () => {
-    expect(await historic('postCommand', '/opt/vcb', 'nobody')).toMatchObject({ code: 1 });
+    expect(await historic('postCommand', await installed(), 'nobody')).toMatchObject({ code: 1 });
     expect(await historic('postCommand', '/opt/vcb')).toMatchObject({ code: 2 });
   });
 });

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { connect, type PeerCertificate, type TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
-import { EverthawError } from '../../domain/errors.js';
+import { EverthawError, messageOf } from '../../domain/errors.js';
 import { codeOf } from './faults.js';
 
 /** What vouches for a host's certificate: a CA with the host name, or its thumbprint (SHA-1 or SHA-256, `XX:XX:…`). */
@@ -76,7 +76,36 @@ export async function pinCertificate(
   port: number,
   thumbprint: string,
 ): Promise<PinnedCertificate> {
-  const certificate = await new Promise<PeerCertificate>((resolve, reject) => {
+  const certificate = await fetchCertificate(hostname, port);
+  const refusal = thumbprintRefusal(certificate, thumbprint, hostname);
+  if (refusal !== undefined) throw refusal;
+  const x509 = new X509Certificate(certificate.raw);
+  const spki = x509.publicKey.export({ type: 'spki', format: 'der' });
+  return {
+    pem: x509.toString(),
+    publicKey: `sha256//${createHash('sha256').update(spki).digest('base64')}`,
+    namesAddress: (isIP(hostname) === 0 ? x509.checkHost(hostname) : x509.checkIP(hostname)) !== undefined,
+  };
+}
+
+/** SHA-256 of the certificate that `hostname:port` shows, whoever it is that shows it. @throws EverthawError HostUnreachable */
+export async function shownThumbprint(hostname: string, port: number): Promise<string> {
+  try {
+    return (await fetchCertificate(hostname, port)).fingerprint256;
+  } catch (error) {
+    throw new EverthawError({
+      code: 'HostUnreachable',
+      what: `look at the certificate of "${hostname}:${port}"`,
+      why: messageOf(error),
+      hint: 'see that the host is up, and that this is its HTTPS port',
+      retry: 'again',
+      cause: error,
+    });
+  }
+}
+
+function fetchCertificate(hostname: string, port: number): Promise<PeerCertificate> {
+  return new Promise((resolve, reject) => {
     const socket = connect({
       host: hostname,
       port,
@@ -91,15 +120,6 @@ export async function pinCertificate(
     socket.once('timeout', () => socket.destroy(new Error('no TLS answer within 15 s')));
     socket.once('error', reject);
   });
-  const refusal = thumbprintRefusal(certificate, thumbprint, hostname);
-  if (refusal !== undefined) throw refusal;
-  const x509 = new X509Certificate(certificate.raw);
-  const spki = x509.publicKey.export({ type: 'spki', format: 'der' });
-  return {
-    pem: x509.toString(),
-    publicKey: `sha256//${createHash('sha256').update(spki).digest('base64')}`,
-    namesAddress: (isIP(hostname) === 0 ? x509.checkHost(hostname) : x509.checkIP(hostname)) !== undefined,
-  };
 }
 
 export function certificateRefused(hostname: string, why: string, cause?: unknown): EverthawError {

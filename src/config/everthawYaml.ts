@@ -1,0 +1,240 @@
+import { LineCounter, parseDocument, isMap, isNode, type Document } from 'yaml';
+import * as z from 'zod';
+import { messageOf } from '../domain/errors.js';
+import { isLibvirtUri } from '../hosts/libvirt/connection/libvirtUri.js';
+import { shown, unknownProblem, valueProblem } from './problem.js';
+import { typeOf } from './readValue.js';
+import { declarationOf, SETTING_NAMES, type SettingDeclaration, type SettingName } from './settingTable.js';
+import { placeIn, Reading, type Written } from './written.js';
+
+const MAP = 'a map of keys to values';
+
+/** everthaw.yaml: what config.js and backuptools.conf have no words for. Strict: a key that nobody knows is an error. */
+export const EVERTHAW_YAML = z.strictObject({
+  ...keysOf('top', 'proxy'),
+  temporal: z.strictObject(keysOf('temporal')).optional().describe('the Temporal server'),
+  defaults: z
+    .strictObject(keysOf('defaults'))
+    .optional()
+    .describe('for every run that is not told otherwise'),
+  hosts: z
+    .record(
+      z.string().min(1),
+      z.discriminatedUnion(
+        'kind',
+        [
+          z.strictObject({
+            kind: z.literal('vsphere'),
+            address: address('vCenter Server or ESX host'),
+            ...keysOf('vsphere'),
+          }),
+          z.strictObject({
+            kind: z.literal('libvirt'),
+            address: address('libvirt URI, as qemu:///system'),
+            ...keysOf('libvirt'),
+          }),
+        ],
+        'one of vsphere, libvirt',
+      ),
+      MAP,
+    )
+    .optional()
+    .describe('hosts by the names that --host takes'),
+  proxies: z
+    .record(z.string().min(1), z.strictObject(keysOf('proxy')), MAP)
+    .optional()
+    .describe('what is other for one proxy, by its name, where several share this file'),
+});
+
+type Parsed = z.infer<typeof EVERTHAW_YAML> & Readonly<Record<string, unknown>>;
+
+/** What everthaw.yaml says of one host. */
+export interface KnownHost {
+  readonly name: string;
+  readonly address: string;
+  /** Where it is said. */
+  readonly from: string;
+  readonly written: readonly Written[];
+}
+
+export interface YamlReading extends Pick<Reading, 'problems' | 'warnings'> {
+  /** For every proxy and host. */
+  readonly written: readonly Written[];
+  readonly hosts: readonly KnownHost[];
+  /** By the proxy's name. */
+  readonly proxies: ReadonlyMap<string, readonly Written[]>;
+}
+
+/** Reads the text of everthaw.yaml. Never throws: all that is wrong is in the reading, with line and column. */
+export function parseEverthawYaml(text: string, file: string): YamlReading {
+  const reading = new Reading();
+  const lines = new LineCounter();
+  const { problems, warnings } = reading;
+  const nothing = {
+    problems,
+    warnings,
+    written: [],
+    hosts: [],
+    proxies: new Map<string, readonly Written[]>(),
+  };
+  let document: Document;
+  let object: unknown;
+  const at = (offset: number): string => {
+    const { line, col } = lines.linePos(offset);
+    return `${file}:${line}:${col}`;
+  };
+  try {
+    document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
+    for (const { pos, message } of [...document.errors, ...document.warnings])
+      reading.wrong(at(pos[0]), message);
+    // What is not understood as YAML would be misunderstood as settings. A key that is there twice is told with the rest.
+    if ([...document.errors, ...document.warnings].some(({ code }) => code !== 'DUPLICATE_KEY'))
+      return nothing;
+    // The file may be empty. Aliases of aliases are refused here.
+    object = document.toJS({ maxAliasCount: 100 }) ?? {};
+  } catch (error) {
+    reading.wrong(file, `cannot be read: ${messageOf(error)}`);
+    return nothing;
+  }
+  const parsed = EVERTHAW_YAML.safeParse(object);
+  if (!parsed.success)
+    for (const issue of parsed.error.issues)
+      noteIssue(issue, document, object, (path) => at(offsetOf(document, path)), reading);
+  const data = (parsed.data ?? {}) as Partial<Parsed>;
+  for (const [name, { kind, address: given }] of Object.entries(data.hosts ?? {})) {
+    if (isLibvirtUri(given) !== (kind === 'libvirt'))
+      reading.wrong(
+        at(offsetOf(document, ['hosts', name, 'address'])),
+        valueProblem(
+          `hosts.${name}.address`,
+          shown(given),
+          kind === 'libvirt'
+            ? 'a libvirt URI, as qemu:///system'
+            : 'a name or address; a libvirt URI is of kind libvirt',
+        ),
+      );
+  }
+  const collect = (path: readonly string[], ...sections: readonly Section[]): readonly Written[] => {
+    const part = path.reduce<unknown>(
+      (all, key) => (all as Record<string, unknown> | undefined)?.[key],
+      data,
+    );
+    const own = new Reading();
+    for (const [key, setting] of settingsIn(...sections)) {
+      const given = (part as Record<string, unknown> | undefined)?.[key];
+      if (given === undefined) continue;
+      const { line } = lines.linePos(offsetOf(document, [...path, key]));
+      own.take(setting, given, { ...placeIn(file, line), option: key });
+    }
+    return own.written;
+  };
+  return {
+    problems,
+    warnings,
+    written: [
+      ...collect([], 'top', 'proxy'),
+      ...collect(['temporal'], 'temporal'),
+      ...collect(['defaults'], 'defaults'),
+    ],
+    hosts: Object.entries(data.hosts ?? {}).map(([name, host]) => ({
+      name,
+      address: host.address,
+      from: placeIn(file, lines.linePos(offsetOf(document, ['hosts', name])).line).from,
+      written: collect(['hosts', name], host.kind),
+    })),
+    proxies: new Map(
+      Object.keys(data.proxies ?? {}).map((name) => [name, collect(['proxies', name], 'proxy')]),
+    ),
+  };
+}
+
+type Section = NonNullable<SettingDeclaration['section']>;
+
+function settingsIn(...sections: readonly Section[]): readonly (readonly [string, SettingName])[] {
+  return SETTING_NAMES.flatMap((setting) => {
+    const { section, key } = declarationOf(setting);
+    return section !== undefined && key !== undefined && sections.includes(section)
+      ? [[key, setting] as const]
+      : [];
+  });
+}
+
+function keysOf(...sections: readonly Section[]): Record<string, z.ZodOptional> {
+  return Object.fromEntries(
+    settingsIn(...sections).map(([key, setting]) => {
+      const { kind, what } = declarationOf(setting);
+      return [key, typeOf(kind).optional().describe(what)];
+    }),
+  );
+}
+
+function address(what: string): z.ZodString {
+  return z
+    .string(what)
+    .regex(/^\P{Cc}+$/u, what)
+    .describe(what);
+}
+
+/** Says of one of zod's issues where it is, what is there, and what is allowed. */
+function noteIssue(
+  issue: z.core.$ZodIssue,
+  document: Document,
+  object: unknown,
+  at: (path: readonly PropertyKey[]) => string,
+  reading: Reading,
+): void {
+  const { path } = issue;
+  const option = path.length === 0 ? 'the file' : path.map(String).join('.');
+  if (issue.code === 'unrecognized_keys') {
+    for (const key of issue.keys)
+      reading.wrong(
+        at([...path, key]),
+        `${path.length === 0 ? '' : `${option}: `}${unknownProblem(key, knownKeys(path, object))}`,
+      );
+    return;
+  }
+  const given = path.reduce<unknown>(
+    (all, key) => (all as Record<PropertyKey, unknown> | undefined)?.[key],
+    object,
+  );
+  if (given === undefined)
+    reading.wrong(at(path.slice(0, -1)), `${option} is not given; allowed: ${issue.message}`);
+  else
+    reading.wrong(
+      at(path),
+      valueProblem(
+        option,
+        isMap(document.getIn(path, true)) ? 'a map' : shown(given),
+        issue.code === 'invalid_type' && issue.expected === 'object' ? MAP : issue.message,
+      ),
+    );
+}
+
+/** The keys that the place of an unknown one knows. */
+function knownKeys(path: readonly PropertyKey[], object: unknown): readonly string[] {
+  const [section, name] = path;
+  if (section === undefined) return Object.keys(EVERTHAW_YAML.shape);
+  if (section === 'hosts') {
+    const host = (object as { hosts: Record<PropertyKey, { kind: 'vsphere' | 'libvirt' }> }).hosts[
+      name ?? ''
+    ];
+    return ['kind', 'address', ...settingsIn(host?.kind ?? 'vsphere').map(([key]) => key)];
+  }
+  return settingsIn(section === 'proxies' ? 'proxy' : (section as Section)).map(([key]) => key);
+}
+
+/** Where a key is written; the nearest thing above it, where it is not. */
+function offsetOf(document: Document, path: readonly PropertyKey[]): number {
+  const parent =
+    path.length === 0
+      ? undefined
+      : path.length === 1
+        ? document.contents
+        : document.getIn(path.slice(0, -1), true);
+  if (isMap(parent)) {
+    const pair = parent.items.find(({ key }) => isNode(key) && String(key.toJSON()) === String(path.at(-1)));
+    if (pair !== undefined && isNode(pair.key)) return pair.key.range?.[0] ?? 0;
+  }
+  if (path.length > 0) return offsetOf(document, path.slice(0, -1));
+  return document.contents?.range?.[0] ?? 0;
+}
