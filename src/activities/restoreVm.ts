@@ -1,5 +1,3 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cancellationSignal } from '@temporalio/activity';
 import { EverthawError } from '../domain/errors.js';
@@ -7,8 +5,6 @@ import { replacedName, restoringName } from '../domain/names.js';
 import { formatOwner, parseOwner } from '../domain/owner.js';
 import type { MadeVm, RestorePlace, RestorePlan, RestoreRequest, Step } from '../domain/runs.js';
 import type { Manifest, ManifestFile } from '../domain/manifest.js';
-import { runProgram } from '../system/program.js';
-import type { SourceProgram } from '../system/sourceProgram.js';
 import { runUpload } from '../disks/upload.js';
 import { readManifest } from '../destinations/restorePoint.js';
 import { letGo } from '../holdings/kinds.js';
@@ -92,7 +88,7 @@ export function createUploadDisks(dependencies: Dependencies) {
       id: JSON.stringify({ place, directory: uploadDirectory }),
     });
     await host.makeDirectory(place, uploadDirectory);
-    await uploadText(host, place, `${uploadDirectory}/${UPLOAD_OWNER_FILE}`, formatOwner(owner));
+    await host.writeText(place, `${uploadDirectory}/${UPLOAD_OWNER_FILE}`, formatOwner(owner));
     const files = manifest.files.filter(({ role }) => UPLOADED_ROLES.includes(role));
     const totalBytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     let bytes = 0;
@@ -228,16 +224,4 @@ function tellUploaded(before: number, totalBytes: number): (bytes: number) => vo
   return (bytes) => {
     keeper.progress({ what: 'upload', bytes: before + bytes, totalBytes });
   };
-}
-
-async function uploadText(host: Host, place: RestorePlace, path: string, text: string): Promise<void> {
-  const directory = await mkdtemp(join(tmpdir(), 'everthaw-'));
-  try {
-    const file = join(directory, 'text');
-    await writeFile(file, text);
-    const program: SourceProgram = await host.uploadFile(place, path, file);
-    await runProgram(program, cancellationSignal());
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
 }

@@ -1,4 +1,5 @@
-import { parseOwner } from '../domain/owner.js';
+import { isDeepStrictEqual } from 'node:util';
+import { formatOwner, parseOwner } from '../domain/owner.js';
 import { GONE, runOf, vmOf, type HoldingOf, type Kind, type ReleaseTools } from './kind.js';
 
 /** Owner file in a directory of a datastore that disks are uploaded to; taken away when the VM is whole. */
@@ -14,7 +15,7 @@ export const uploadedFile: Kind<'uploadedFile'> = {
 
   async absence(holding, tools) {
     return (await isOurs(holding, tools))
-      ? { state: 'present', why: `${holding.place.storage} ${holding.directory} holds our owner file` }
+      ? { state: 'present', why: `${holding.place.storage} ${holding.directory} is ours` }
       : GONE;
   },
 
@@ -40,8 +41,18 @@ export const uploadedFile: Kind<'uploadedFile'> = {
   },
 };
 
-async function isOurs(holding: HoldingOf<'uploadedFile'>, { hosts }: ReleaseTools): Promise<boolean> {
-  const host = await hosts.open(holding.vm.hostUuid, holding.run.runId);
-  const text = await host.readText(holding.place, `${holding.directory}/${UPLOAD_OWNER_FILE}`);
-  return text !== undefined && parseOwner(text)?.runId === holding.run.runId;
+/**
+ * Whether the owner file says so. A run that dies between making the directory and writing that file leaves less: a directory of
+ * the name that we noted before, with nothing in it but the beginning of the text that we were about to write.
+ */
+async function isOurs(holding: HoldingOf<'uploadedFile'>, tools: ReleaseTools): Promise<boolean> {
+  const { vm, run, place, directory } = holding;
+  const host = await tools.hosts.open(vm.hostUuid, run.runId);
+  const text = await host.readText(place, `${directory}/${UPLOAD_OWNER_FILE}`);
+  if (parseOwner(text ?? '')?.runId === run.runId) return true;
+  const noted = await tools.records.read('uploadedFile', run);
+  if (noted?.id === undefined || !isDeepStrictEqual(JSON.parse(noted.id), { place, directory })) return false;
+  if (!formatOwner(noted.owner).startsWith(text ?? '')) return false;
+  const names = await host.listDirectory(place, directory);
+  return names?.every((name) => name === UPLOAD_OWNER_FILE) ?? false;
 }

@@ -102,6 +102,9 @@ export interface Host {
   makeDirectory(place: RestorePlace, directory: string): Promise<void>;
   uploadFile(place: RestorePlace, path: string, file: string): Promise<SourceProgram>;
   readText(place: RestorePlace, path: string): Promise<string | undefined>;
+  writeText(place: RestorePlace, path: string, text: string): Promise<void>;
+  /** Names of what was put into a directory, or undefined where there is none. */
+  listDirectory(place: RestorePlace, directory: string): Promise<readonly string[] | undefined>;
   createVm(
     request: ImportRequest,
     directory: string,

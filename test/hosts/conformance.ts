@@ -64,6 +64,28 @@ export function describeHost(driver: string, traits: HostTraits, lab: () => Host
         });
       }));
 
+    it('makes a directory for a VM to be restored, writes, reads and lists texts in it, and removes it', () =>
+      using(async (host, instanceUuid) => {
+        const vm = await host.describeVm(instanceUuid);
+        const disks = vm.disks.map(({ path }) => ({ originalPath: path }));
+        const place = await host.findPlace({ vm, disks });
+        const directory = 'a VM’s "own" $directory';
+        expect(await host.listDirectory(place, directory)).toBeUndefined();
+        await host.makeDirectory(place, directory);
+        try {
+          expect(await host.listDirectory(place, directory)).toEqual([]);
+          expect(await host.readText(place, `${directory}/note.txt`)).toBeUndefined();
+          for (const text of ['first ‘text’\n', '']) {
+            await host.writeText(place, `${directory}/note.txt`, text);
+            expect(await host.readText(place, `${directory}/note.txt`)).toBe(text);
+          }
+          expect(await host.listDirectory(place, directory)).toEqual(['note.txt']);
+        } finally {
+          await host.deletePath(place, directory);
+        }
+        expect(await host.listDirectory(place, directory)).toBeUndefined();
+      }));
+
     it('takes, lists and removes a snapshot, and tells its absence only when it is seen', () =>
       using(async (host, instanceUuid) => {
         const ours = ({ description }: { description: string }) => description === 'conformance';

@@ -10,6 +10,7 @@ import { connectClient } from '../../src/temporal/client.js';
 import { makeDisk, sha256, type LabDisk } from '../lab/disks.js';
 import { disguise } from '../lab/disguise.js';
 import { LabEverthaw } from '../lab/everthaw.js';
+import { leftovers } from '../lab/leftovers.js';
 import { run } from '../lab/run.js';
 import { LabVcenter } from '../lab/vcenter.js';
 import { labTemporal } from '../lab/temporal.js';
@@ -203,6 +204,29 @@ describe('a run whose worker is killed', () => {
     await other.endWorker();
     await everthaw.startWorker();
     await expect(client.workflow.getHandle(id).result()).rejects.toThrow();
+    await expectNothingHeld();
+  });
+
+  it('goes on with a restore that made its directory, and did not come to write there whose it is', async () => {
+    const directory = join(everthaw.backups, 'web-fullVM');
+    const backedUp = await everthaw.everthaw(
+      ...(['backup', 'web', '--to', directory] as const),
+      ...(['--transport', 'nbdssl:datastore'] as const),
+    );
+    expect(backedUp).toMatchObject({ code: 0, stderr: '' });
+    const id = await workflowId();
+    await vcenter.govc('vm.destroy', 'web');
+    const made = { method: 'MakeDirectory', fault: 'SystemError', afterEffect: true, delayMs: 600_000 };
+    await vcenter.fault(made);
+    expect(await everthaw.everthaw('restore', directory, '--detach')).toMatchObject({ code: 0, stderr: '' });
+    await waitFor(async () => (await leftovers({ vcenter, everthaw })).some((each) => /uploaded/.test(each)));
+    await everthaw.killWorker();
+    await vcenter.heal();
+    await everthaw.startWorker();
+
+    expect(await client.workflow.getHandle(id).result()).toMatchObject({ state: 'succeeded', name: 'web' });
+    expect((await vcenter.vms()).map(({ name }) => name)).toEqual(['web']);
+    expect(await sha256(await vcenter.diskFile('web'))).toBe(await sha256(disk.raw));
     await expectNothingHeld();
   });
 

@@ -13,7 +13,14 @@ import { describeVm } from './inventory/description.js';
 import { destroyVm } from './restore/destroyVm.js';
 import { hostNow } from './connection/hostClock.js';
 import { checkHostNeeds } from './connection/hostNeeds.js';
-import { deletePath, makeDirectory, readText, uploadFile } from './restore/hostFiles.js';
+import {
+  deletePath,
+  listDirectory,
+  makeDirectory,
+  readText,
+  uploadFile,
+  writeText,
+} from './restore/hostFiles.js';
 import { readIdentity } from './connection/identity.js';
 import { importWay } from './restore/importWay.js';
 import { findVms } from './inventory/inventory.js';
@@ -169,6 +176,14 @@ export class LibvirtHost implements Host {
 
   readText(place: RestorePlace, path: string): Promise<string | undefined> {
     return readText(this.#libvirt.virsh.shell, place, path);
+  }
+
+  writeText(place: RestorePlace, path: string, text: string): Promise<void> {
+    return writeText(this.#libvirt.virsh.shell, place, path, text);
+  }
+
+  listDirectory(place: RestorePlace, directory: string): Promise<readonly string[] | undefined> {
+    return listDirectory(this.#libvirt.virsh.shell, place, directory);
   }
 
   createVm(

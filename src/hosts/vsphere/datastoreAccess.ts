@@ -1,26 +1,21 @@
-import { request, Agent } from 'undici';
 import { EverthawError } from '../../domain/errors.js';
 import type { DiskDescription } from '../../domain/vm.js';
 import { curlDownload, curlUpload, type CurlTarget } from '../../disks/curl.js';
 import type { SourceProgram } from '../../system/sourceProgram.js';
 import { readExtent } from '../../disks/vmdkDescriptor.js';
 import type { DiskExport, UrlAccess } from '../exports.js';
+import { readText } from './datastoreFiles.js';
 import { directoryOf, folderUrl, formatDatastorePath, parseDatastorePath } from './datastorePath.js';
 import { hasParent, readDisks, type DiskDevice } from './devices.js';
-import { translate, VimFault } from './faults.js';
 import { findVm, placeOf } from './inventory.js';
 import { diskNotInSnapshot } from './leases.js';
 import type { DatastorePlace } from './place.js';
-import { arrayOf, readAll, readProperties, runTask } from './properties.js';
+import { arrayOf, readAll, readProperties } from './properties.js';
 import type { VsphereSession } from './session.js';
-import { trustingConnector } from './trust.js';
-import { refXml, ref, text } from './xml.js';
+import { ref, text } from './xml.js';
 
 /** Datastores whose `/folder` does not show a disk as a file of its bytes. */
 const OBJECT_STORES = ['vsan', 'vvol'];
-
-/** The answer to a cookie of a session that has ended: unlike a method, a file has no fault to say so by. */
-const UNAUTHORIZED = 401;
 
 /** Where it would give wrong bytes or none, and why; asked before the snapshot is taken. */
 export async function datastoreRefusal(
@@ -78,7 +73,7 @@ export async function openDatastoreDisk(
   }
   const { datacenter } = await placeOf(session, vm);
   const { datastore, path } = parseDatastorePath(device.fileName);
-  const descriptor = await readDatastoreText(session, { datacenter, datastore }, path);
+  const descriptor = await readText(session, { datacenter, datastore }, path);
   if (descriptor === undefined) throw diskNotInSnapshot(what, disk.label);
   const extent = readExtent(descriptor, what);
   const directory = directoryOf(path);
@@ -98,32 +93,6 @@ export async function openDatastoreDisk(
 
 export async function urlAccess(session: VsphereSession, caFile: string | undefined): Promise<UrlAccess> {
   return { cookie: await session.cookie(), caFile, pinnedPublicKey: (await session.pinned())?.publicKey };
-}
-
-/** A small text file of a datastore, or undefined where there is none. */
-export async function readDatastoreText(
-  session: VsphereSession,
-  place: DatastorePlace,
-  path: string,
-): Promise<string | undefined> {
-  const what = `read ${formatDatastorePath(place.datastore, path)}`;
-  const agent = new Agent({ connect: trustingConnector(session.at.trust) });
-  try {
-    return await session.withCookie(async (cookie) => {
-      const response = await request(folderUrl(session.url, place.datacenter, place.datastore, path), {
-        dispatcher: agent,
-        headers: { cookie: `vmware_soap_session=${cookie}` },
-      });
-      if (response.statusCode === 404) return undefined;
-      if (response.statusCode === UNAUTHORIZED) throw new VimFault('NotAuthenticated', '');
-      if (response.statusCode !== 200) throw new VimFault(`HTTP status ${response.statusCode}`, '');
-      return response.body.text();
-    });
-  } catch (error) {
-    throw translate(what, error);
-  } finally {
-    await agent.destroy();
-  }
 }
 
 export async function downloadProgram(
@@ -150,52 +119,6 @@ export async function uploadProgram(
   );
 }
 
-/** Makes a directory on a datastore. @throws EverthawError RestoreTargetExists */
-export async function makeDirectory(
-  session: VsphereSession,
-  place: DatastorePlace,
-  directory: string,
-): Promise<void> {
-  const what = `make directory ${formatDatastorePath(place.datastore, directory)}`;
-  const { fileManager } = await session.content();
-  await session.call(what, fileManager, 'MakeDirectory', {
-    name: formatDatastorePath(place.datastore, directory),
-    datacenter: refXml(await datacenterRef(session, place.datacenter)),
-    createParentDirectories: false,
-  });
-}
-
-/** Deletes a file or directory on a datastore; one that is not there is what was wanted. */
-export async function deletePath(
-  session: VsphereSession,
-  place: DatastorePlace,
-  path: string,
-): Promise<void> {
-  const what = `delete ${formatDatastorePath(place.datastore, path)}`;
-  const { fileManager } = await session.content();
-  try {
-    await runTask(
-      session,
-      what,
-      fileManager,
-      'DeleteDatastoreFile_Task',
-      {
-        name: formatDatastorePath(place.datastore, path),
-        datacenter: refXml(await datacenterRef(session, place.datacenter)),
-      },
-      new AbortController().signal,
-    );
-  } catch (error) {
-    if (
-      error instanceof EverthawError &&
-      error.cause instanceof VimFault &&
-      error.cause.type === 'FileNotFound'
-    )
-      return;
-    throw error;
-  }
-}
-
 async function target(
   session: VsphereSession,
   place: DatastorePlace,
@@ -206,17 +129,4 @@ async function target(
     url: folderUrl(session.url, place.datacenter, place.datastore, path).href,
     ...(await urlAccess(session, caFile)),
   };
-}
-
-async function datacenterRef(session: VsphereSession, path: string) {
-  const all = await readAll(session, 'list the datacenters', 'Datacenter', ['name']);
-  for (const { object } of all) {
-    if ((await placeOf(session, object)).datacenter === path) return object;
-  }
-  throw new EverthawError({
-    code: 'HostFault',
-    what: `find datacenter "${path}"`,
-    why: 'the host has none of that name',
-    hint: 'name another in the catalog',
-  });
 }

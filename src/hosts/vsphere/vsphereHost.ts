@@ -10,15 +10,8 @@ import type { SourceProgram } from '../../system/sourceProgram.js';
 import type { DiskExport, DiskImport, ImportRequest, LeaseNotes } from '../exports.js';
 import type { Host, HostIdentity, MarkedVm, SnapshotRequest, SnapshotTaken } from '../host.js';
 import type { ImportWay, RestorePlace, RestoreWish } from '../../domain/runs.js';
-import {
-  datastoreRefusal,
-  deletePath,
-  downloadProgram,
-  makeDirectory,
-  openDatastoreDisk,
-  readDatastoreText,
-  uploadProgram,
-} from './datastoreAccess.js';
+import { datastoreRefusal, downloadProgram, openDatastoreDisk, uploadProgram } from './datastoreAccess.js';
+import { deletePath, listDirectory, makeDirectory, readText, writeText } from './datastoreFiles.js';
 import { parseDatastorePath } from './datastorePath.js';
 import { describeVm, listVmFiles } from './description.js';
 import { createVm, findPlace, importWay, openImportLease } from './imports.js';
@@ -201,7 +194,15 @@ export class VsphereHost implements Host {
   }
 
   readText(place: RestorePlace, path: string): Promise<string | undefined> {
-    return readDatastoreText(this.#session, vspherePlace(place), path);
+    return readText(this.#session, vspherePlace(place), path);
+  }
+
+  writeText(place: RestorePlace, path: string, text: string): Promise<void> {
+    return writeText(this.#session, vspherePlace(place), path, text);
+  }
+
+  listDirectory(place: RestorePlace, directory: string): Promise<readonly string[] | undefined> {
+    return listDirectory(this.#session, vspherePlace(place), directory);
   }
 
   createVm(

@@ -43,6 +43,33 @@ export async function readText(
   return exit === ABSENT ? undefined : stdout;
 }
 
+/** Writes a small text file into a directory that is there. */
+export async function writeText(
+  shell: HostShell,
+  place: RestorePlace,
+  path: string,
+  text: string,
+): Promise<void> {
+  const file = pathBelow(place, path);
+  await runScript(shell, `write ${file}`, `${NO_LINK} cat > "$2"`, [dirname(file), file], text);
+}
+
+/** Names of what was put into a directory since it was made, or undefined where there is none. */
+export async function listDirectory(
+  shell: HostShell,
+  place: RestorePlace,
+  path: string,
+): Promise<readonly string[] | undefined> {
+  const directory = pathBelow(place, path);
+  const { exit, stdout } = await runScript(
+    shell,
+    `list ${directory}`,
+    `[ -d "$1" ] || exit ${ABSENT}; ${NO_LINK} exec find "$1" -mindepth 1 -maxdepth 1 ! -name "$2" -printf '%f\\0'`,
+    [directory, RESTORED_FILE],
+  );
+  return exit === ABSENT ? undefined : stdout.split('\0').slice(0, -1);
+}
+
 /** Removes a file or a directory with all that is in it; what is not there is no error. */
 export async function deletePath(shell: HostShell, place: RestorePlace, path: string): Promise<void> {
   const target = pathBelow(place, path);
@@ -62,8 +89,13 @@ async function runScript(
   what: string,
   script: string,
   args: readonly string[],
+  stdin?: string,
 ): Promise<{ readonly exit: number; readonly stdout: string }> {
-  const { exit, stdout, stderr } = await shell.run('sh', ['-c', script, 'everthaw', ...args]);
+  const { exit, stdout, stderr } = await shell.run(
+    'sh',
+    ['-c', script, 'everthaw', ...args],
+    stdin === undefined ? {} : { stdin },
+  );
   if (exit === 0 || exit === ABSENT) return { exit, stdout };
   throw new EverthawError({
     code: /permission denied|not permitted/i.test(stderr) ? 'NotPermitted' : 'HostFault',
