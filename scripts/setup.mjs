@@ -7,8 +7,8 @@ import { buildLab, isLabBuilt } from './setup/lab.mjs';
 import { requireGo, requireNode, requirePlatform } from './setup/machine.mjs';
 import { installPackages } from './setup/packages.mjs';
 import { SetupError, step } from './setup/report.mjs';
-import { fetchSshd, isSshdThere } from './setup/sshd.mjs';
 import { resolveServer } from './setup/temporal.mjs';
+import { fetchUnpacked, missingUnpacked } from './setup/unpacked.mjs';
 
 const startedAt = Date.now();
 try {
@@ -21,7 +21,7 @@ try {
   await step('build', build);
   if (!isLabBuilt()) await step('lab vCenter and govc (about a minute)', buildLab);
   if (!isGuestBuilt()) await step('lab guest', buildGuest);
-  if (!isSshdThere()) await step('lab sshd', fetchSshd);
+  for (const each of missingUnpacked()) await step(`lab ${each.name}`, () => fetchUnpacked(each));
   await resolveServer();
   console.log(`set-up: all is there (${((Date.now() - startedAt) / 1000).toFixed(1)} s)`);
   // A download of the Temporal server that timed out may still hold its connection open.

@@ -1,23 +1,9 @@
-import { randomUUID } from 'node:crypto';
-import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { Settings } from '../config/settings.js';
-import type { ImageFormat } from '../domain/diskFiles.js';
-import { EverthawError } from '../domain/errors.js';
-import { fileNameOf } from '../domain/fileName.js';
-import { formatBytes, formatDuration } from '../domain/format.js';
-import type { BackupRequest, BackupResult } from '../domain/runs.js';
-import { formatTransport, parseTransport, type Transport } from '../domain/transport.js';
-import type { VmSummary } from '../domain/vm.js';
-import { parseVmSpec } from '../domain/vmSpec.js';
-import type { Host } from '../hosts/host.js';
-import { startBackup } from '../temporal/runs.js';
-import { accessHost, findOneVm } from './hostAccess.js';
 import type { ReadSettings } from './readSettings.js';
-import { addRunFlags, startAndFollow, type RunFlags } from './runFlags.js';
+import { addRunFlags, type RunFlags } from './runFlags.js';
 import { addSettingFlags } from './settingFlags.js';
 
-interface BackupFlags extends RunFlags {
+export interface BackupFlags extends RunFlags {
   readonly to?: string;
   readonly installPath?: string;
 }
@@ -38,87 +24,9 @@ export function addBackup(program: Command, readSettings: ReadSettings): void {
     ...(['root', 'transport', 'diskFormat', 'quiesce'] as const),
     ...(['snapshotPolicy', 'preexistingSnapshot', 'preexistingMountPoint'] as const),
   );
-  addRunFlags(command).action(async (vmText: string, flags: BackupFlags) => {
+  addRunFlags(command).action(async (vm: string, flags: BackupFlags) => {
     const settings = await readSettings(flags, { installPath: flags.installPath });
-    const access = await accessHost(settings);
-    let vm: VmSummary;
-    try {
-      vm = await findOneVm(access.host, parseVmSpec(vmText, settings.lookup));
-    } finally {
-      await access.host.logout();
-    }
-    const request: BackupRequest = {
-      vm: { hostUuid: access.host.identity.uuid, instanceUuid: vm.instanceUuid, name: vm.name },
-      proxy: settings.proxy,
-      loan: randomUUID(),
-      directory: destinationOf(flags, settings, vm.name),
-      transport: transportOf(settings, access.host),
-      ...diskFormatOf(settings, access.host),
-      quiesce: settings.backup.quiesce,
-      snapshotPolicy: settings.backup.snapshotPolicy,
-      preexistingSnapshot: settings.backup.preexistingSnapshot,
-      preexistingMountPoint: settings.backup.preexistingMountPoint,
-      maximumSnapshotAgeMs: settings.maximumSnapshotAgeMs,
-      retries: settings.retries,
-    };
-    const title = `backup of "${vm.name}" to ${request.directory}`;
-    await startAndFollow(settings, flags, access, {
-      request,
-      title,
-      start: startBackup,
-      describe: describeBackup,
-    });
-  });
-}
-
-function diskFormatOf(settings: Settings, host: Host): { readonly diskFormat: ImageFormat } | undefined {
-  const { diskFormat } = settings.backup;
-  if (diskFormat === undefined) return undefined;
-  const transport = transportOf(settings, host);
-  if (transport.via === 'export') return { diskFormat };
-  throw new EverthawError({
-    code: 'WrongUsage',
-    what: `keep disks as ${diskFormat}`,
-    why: `by ${formatTransport(transport)} they are kept as VMDK, the form in which they come`,
-    hint: 'leave --disk-format out',
-  });
-}
-
-function transportOf({ backup: { transport } }: Settings, host: Host): Transport {
-  const [usual] = host.transports;
-  return transport === undefined && usual !== undefined ? usual : parseTransport(transport ?? '');
-}
-
-function describeBackup(result: BackupResult): readonly string[] {
-  return [
-    `backup ${result.state}: ${result.directory}`,
-    ...result.disks.map(
-      ({ label, bytes, bytesPerSecond, transport, sha256 }) =>
-        `  ${label}  ${formatBytes(bytes)}  ${formatBytes(bytesPerSecond)}/s  ${transport}  sha256 ${sha256}`,
-    ),
-    `  ${result.consistency}-consistent as of ${result.pointInTime}`,
-    `  frozen for at most ${formatDuration(result.frozenAtMostMs)}, in snapshot for ${formatDuration(result.inSnapshotMs)}, ${formatDuration(result.durationMs)} in all`,
-    ...(result.snapshotLeft === undefined
-      ? []
-      : [`  snapshot ${result.snapshotLeft} stays, as the snapshot policy says`]),
-    ...result.warnings.map((warning) => `  warning: ${warning}`),
-  ];
-}
-
-function destinationOf(
-  { to }: Pick<BackupFlags, 'to'>,
-  { backup: { root } }: Settings,
-  vmName: string,
-): string {
-  if (to !== undefined) {
-    const directory = resolve(to);
-    if (basename(directory) !== '') return directory;
-  }
-  if (root !== undefined) return resolve(root, `${fileNameOf(vmName)}-fullVM`);
-  throw new EverthawError({
-    code: 'WrongUsage',
-    what: `back up "${vmName}"`,
-    why: 'where to is not given',
-    hint: 'give --root <directory> or --to <directory>',
+    const { runBackup } = await import('./runBackup.js');
+    await runBackup(settings, vm, flags);
   });
 }

@@ -4,14 +4,15 @@ import { EverthawError } from '../domain/errors.js';
 import { findDaemon, stopDaemon } from '../temporal/daemon.js';
 import { EXIT } from './output.js';
 import type { ReadSettings } from './readSettings.js';
-import { accessTemporal } from './temporalAccess.js';
 
 export function addDaemonCommands(program: Command, readSettings: ReadSettings): void {
   program
     .command('up')
     .description('start the embedded Temporal server and a worker, or say where they are')
     .action(async () => {
-      const { client, uiUrl } = await accessTemporal(await readSettings());
+      const settings = await readSettings();
+      const { accessTemporal } = await import('./temporalAccess.js');
+      const { client, uiUrl } = await accessTemporal(settings);
       console.log(`server and worker are up${uiUrl === undefined ? '' : `; the Temporal UI is at ${uiUrl}`}`);
       await client.connection.close();
     });
@@ -35,6 +36,7 @@ export function addDaemonCommands(program: Command, readSettings: ReadSettings):
         process.exitCode = EXIT.failed;
         return;
       }
+      const { accessTemporal } = await import('./temporalAccess.js');
       const { client, uiUrl } = await accessTemporal(settings);
       console.log(`server and worker are up${uiUrl === undefined ? '' : `; the Temporal UI is at ${uiUrl}`}`);
       for await (const run of client.workflow.list({ query: 'ExecutionStatus="Running"' })) {
@@ -63,7 +65,6 @@ export function addDaemonCommands(program: Command, readSettings: ReadSettings):
           stop.abort();
         });
       }
-      // Here, for it takes longer to load than most commands take.
       const { EverthawWorker } = await import('../worker.js');
       const worker = await EverthawWorker.create({ address, namespace }, settings);
       await worker.run(stop.signal, () => process.send?.('ready'));

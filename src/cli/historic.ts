@@ -1,6 +1,5 @@
 import { Command } from 'commander';
 import { addCleanupFlags, runCleanup, type CleanupFlags } from './cleanup.js';
-import { letGoOfVm } from './letGoOfVm.js';
 import { settingsReader } from './readSettings.js';
 
 const readSettings = settingsReader();
@@ -31,7 +30,9 @@ export function postCommand(): Command {
     .argument('<install path>', 'its config/config.js says which host, and how VMs are named')
     .argument('<vm>')
     .option('--json', 'one JSON object a line', false)
-    .action(async (installPath: string, vm: string, flags: { json: boolean }) =>
-      letGoOfVm(await readSettings(flags, { installPath }), vm, flags.json),
-    );
+    .action(async (installPath: string, vm: string, flags: { json: boolean }) => {
+      const settings = await readSettings(flags, { installPath });
+      const { letGoOfVm } = await import('./letGoOfVm.js');
+      await letGoOfVm(settings, vm, flags.json);
+    });
 }

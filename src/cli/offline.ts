@@ -4,7 +4,8 @@ import { EverthawError } from '../domain/errors.js';
 import { sweepOffline } from '../temporal/sweepOffline.js';
 import { clusterIdOf, connectClient } from '../temporal/client.js';
 import { findDaemon } from '../temporal/daemon.js';
-import { showAndRelease, type CleanupFlags } from './cleanup.js';
+import type { CleanupFlags } from './cleanup.js';
+import { showAndRelease } from './leftovers.js';
 import { Output } from './output.js';
 import { withSweepTools } from './sweepTools.js';
 

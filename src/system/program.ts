@@ -107,7 +107,7 @@ const CURL_MEANINGS: Readonly<Record<number, { why: string; hint: string; code?:
   },
   60: {
     why: 'the certificate is not vouched for',
-    hint: 'give the CA or the thumbprint of this host',
+    hint: 'give the CA or the thumbprint of this host, and see that the proxy’s clock is right',
     code: 'CertificateRefused',
   },
   90: {

@@ -64,10 +64,16 @@ export async function runCase(
 
   const stopWatching = scene.watch(job);
   const nobody = new RunWatch(scene.client, 'none', 'none');
+  const unprepare = await harm.prepare?.(scene);
   let struck: Struck | undefined;
   if (harm.when === 'all the while') struck = await harm.strike(blowOn(nobody));
   const [command = '', ...args] = errand.command;
-  const cli: Promise<Ran> = scene.everthaw.everthaw(command, ...args, '--detach');
+  const cli: Promise<Ran> = scene.everthaw.everthawWith(
+    errand.environment ?? {},
+    command,
+    ...args,
+    '--detach',
+  );
   const starting = new AbortController();
   const timer = setTimeout(() => {
     starting.abort();
@@ -84,6 +90,7 @@ export async function runCase(
   } catch {
     const { code, stderr } = await cli;
     await struck?.mend();
+    await unprepare?.();
     await stopWatching();
     const why = `the run was not started (${code}): ${stderr}`;
     return verdict({ told: harm.name, ended: 'not started', isHit: false, problems: [why] });
@@ -140,6 +147,7 @@ export async function runCase(
   const mayBeWhole = !isDone && results.length > 0 && (await hasBegun(run, job.finishes));
   const wrongBytes = isDone || mayBeWhole ? await scene.wrongBytes(errand) : [];
   if (!mayBeWhole) problems.push(...results);
+  await unprepare?.();
   const watched = await stopWatching();
   Object.assign(measured, watched.measured);
   if (harm.stillsVm !== true) problems.push(...watched.problems);
@@ -173,15 +181,11 @@ export async function runCase(
   }
 
   async function measureStop(): Promise<void> {
-    const copies = async () =>
-      (await processesOf(scene.everthaw.state)).some(({ args }) =>
-        /copierProcess|nbdcopy|convert\0|curl/.test(args),
-      );
-    await until(async () => !(await copies()), AbortSignal.timeout(BOUNDS.transferStopped.failsMs)).catch(
-      () => {
-        problems.push(`it copies on ${BOUNDS.transferStopped.failsMs} ms after it was cancelled`);
-      },
-    );
+    const copies = () =>
+      processesOf(scene.everthaw.state).some(({ args }) => /copierProcess|nbdcopy|convert\0|curl/.test(args));
+    await until(() => !copies(), AbortSignal.timeout(BOUNDS.transferStopped.failsMs)).catch(() => {
+      problems.push(`it copies on ${BOUNDS.transferStopped.failsMs} ms after it was cancelled`);
+    });
     measured['stopped'] = Date.now() - struckAt;
   }
 

@@ -1,5 +1,5 @@
 import type { RunWatch } from './runWatch.js';
-import type { HostKind, Scene } from './scene.js';
+import type { HostKind, Job, Scene } from './scene.js';
 
 /** What a harm is done to, and by what chance. */
 export interface Blow {
@@ -42,9 +42,18 @@ export interface Harm {
   readonly spoilsScene?: boolean;
   /** Kinds of run that it is done to; all if it is not said. */
   readonly runs?: 'backup' | 'restore';
+  /** Whether it is done only to runs that reach their host over this. */
+  readonly over?: 'ssh';
   /** Whether it needs a destination that is soon full. */
   readonly smallDestination?: boolean;
-  strike(blow: Blow): Promise<Struck>;
+  /** What has to be so before the run begins; returns what takes it back after it. */
+  prepare?(scene: Scene): Promise<() => Promise<void>>;
+  strike(blow: Blow): Struck | Promise<Struck>;
+}
+
+/** Whether a harm can be done to a kind of run. */
+export function canBefall({ runs, over }: Harm, job: Job): boolean {
+  return (runs === undefined || runs === job.run) && (over === undefined || over === job.over);
 }
 
 export const BOTH = ['vsphere', 'libvirt'] as const satisfies readonly HostKind[];

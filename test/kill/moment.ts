@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { endOfStep, type RunWatch } from './runWatch.js';
 import type { Scene } from './scene.js';
 
-const LOOK_MS = 20;
+const LOOK_MS = 50;
 
 /** Of the first disk, at the lab's speeds. */
 const USUAL_TRANSFER_MS = 2000;

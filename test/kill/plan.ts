@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import type { Harm } from './harm.js';
+import { canBefall, type Harm } from './harm.js';
 import type { Moment } from './moment.js';
 import type { Job } from './scene.js';
 
@@ -24,7 +24,7 @@ export function seedsFrom(seed: number, count: number): readonly number[] {
 
 export function planOf(seed: number, jobs: readonly Job[], harms: readonly Harm[]): Plan {
   const plan = fc.constantFrom(...harms).chain((harm) =>
-    fc.constantFrom(...jobs.filter(({ run }) => harm.runs === undefined || harm.runs === run)).chain((job) =>
+    fc.constantFrom(...jobs.filter((job) => canBefall(harm, job))).chain((job) =>
       fc.record({
         harm: fc.constant(harm),
         job: fc.constant(job),

@@ -3,7 +3,7 @@ import type { Client } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Pulse } from '../../src/domain/runs.js';
 
-const LOOK_MS = 25;
+const LOOK_MS = 50;
 const ANSWER_MS = 3000;
 
 /** Of Temporal's PendingActivityState: a worker has it. */
@@ -107,6 +107,15 @@ export class RunWatch {
       const status = (await this.look())?.status ?? 'RUNNING';
       if (status !== 'RUNNING') return status;
       signal.throwIfAborted();
+      await this.#nextClose();
+    }
+  }
+
+  /** Returns when it has ended, however it did, or after a while. */
+  async #nextClose(): Promise<void> {
+    try {
+      await this.#client.withDeadline(Date.now() + ANSWER_MS, () => this.handle.result());
+    } catch {
       await sleep(LOOK_MS);
     }
   }

@@ -15,6 +15,8 @@ export interface Job {
   readonly moves: string;
   /** The step in which what it makes becomes whole: a run that does not get to its end may leave that, and no less. */
   readonly finishes: string;
+  /** What it reaches its host over, where that can be cut by itself. */
+  readonly over?: 'ssh';
 }
 
 /** A thing that a run holds, as the eyes tell of it, and a kind of run that holds it. */
@@ -38,6 +40,8 @@ export interface Errand {
   readonly vmName: string;
   /** Command and arguments. */
   readonly command: readonly string[];
+  /** Variables that it is told besides those of every run. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** A real host of the lab, an Everthaw with a worker, a Temporal server, and what stands there that no run may touch. */

@@ -20,7 +20,7 @@ export class Brake {
 
   async #work(state: string, runsMs: number): Promise<void> {
     while (this.#isOn) {
-      const copying = (await processesOf(state)).filter(({ args }) => COPIES.test(args));
+      const copying = processesOf(state).filter(({ args }) => COPIES.test(args));
       for (const { pid } of copying) signal(pid, 'SIGSTOP');
       await sleep(PERIOD_MS - runsMs);
       for (const { pid } of copying) signal(pid, 'SIGCONT');

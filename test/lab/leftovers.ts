@@ -1,4 +1,5 @@
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { LabEverthaw } from './everthaw.js';
 import type { LabVcenter } from './vcenter.js';
@@ -76,7 +77,7 @@ export async function leftoversOnProxy(everthaw: LabEverthaw): Promise<readonly 
       .filter(({ path, isDirectory }) => !isDirectory && /^state\/(holdings|hosts|sessions)\//.test(path))
       .map(({ path }) => `note ${path}`),
     ...paths.filter(({ path }) => path.startsWith('scratch/')).map(({ path }) => `scratch file ${path}`),
-    ...(await processesOf(everthaw.state))
+    ...processesOf(everthaw.state)
       .filter(({ pid }) => pid !== everthaw.workerPid)
       .map(({ program, pid }) => `process ${program} (${pid})`),
   ];
@@ -89,20 +90,22 @@ export interface SeenProcess {
 }
 
 /** Every process that was started for a state directory, orphans too: the environment tells. */
-export function processesOf(state: string): Promise<readonly SeenProcess[]> {
+export function processesOf(state: string): readonly SeenProcess[] {
   return processesWith(`EVERTHAW_STATE=${state}`);
 }
 
-/** Every process that has this setting in its environment. */
-export async function processesWith(setting: string): Promise<readonly SeenProcess[]> {
+/** Every process that has this setting in its environment. Read in one go: /proc is memory, and to wait for it costs more. */
+export function processesWith(setting: string): readonly SeenProcess[] {
   const found: SeenProcess[] = [];
-  for (const name of await readdir('/proc')) {
+  for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;
-    const environment = await readFile(`/proc/${name}/environ`, 'utf8').catch(() => '');
-    if (!environment.split('\0').includes(setting)) continue;
-    const args = await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '');
-    const program = await readlink(`/proc/${name}/exe`).catch(() => '');
-    if (program !== '') found.push({ pid: Number(name), program, args });
+    try {
+      if (!readFileSync(`/proc/${name}/environ`, 'utf8').split('\0').includes(setting)) continue;
+      const args = readFileSync(`/proc/${name}/cmdline`, 'utf8');
+      found.push({ pid: Number(name), program: readlinkSync(`/proc/${name}/exe`), args });
+    } catch {
+      // It has ended, or is somebody else's.
+    }
   }
   return found;
 }

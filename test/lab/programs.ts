@@ -20,3 +20,6 @@ export const LIBVIRT_CACHE = join(lab, 'libvirt');
 
 /** Debian's sshd, unpacked. */
 export const SSHD = join(lab, 'sshd');
+
+/** Debian's libfaketime, unpacked. */
+export const FAKETIME = join(lab, 'faketime');

@@ -203,8 +203,8 @@ export class LabSshd implements LabHost {
   }
 
   /** What runs on the host that was started through it: `virsh`, `sh`, `qemu-nbd`. */
-  async remotePrograms(): Promise<readonly string[]> {
-    const seen = await processesWith(`${MARK}=${this.directory}`);
+  remotePrograms(): readonly string[] {
+    const seen = processesWith(`${MARK}=${this.directory}`);
     return seen.map(({ program, pid }) => `${program} (${pid})`);
   }
 

@@ -8,6 +8,7 @@ import { vmWorkflowId } from '../../src/domain/names.js';
 import type { BackupResult, Pulse } from '../../src/domain/runs.js';
 import { connectClient } from '../../src/temporal/client.js';
 import { makeDisk, sha256, type LabDisk } from '../lab/disks.js';
+import { disguise } from '../lab/disguise.js';
 import { LabEverthaw } from '../lab/everthaw.js';
 import { run } from '../lab/run.js';
 import { LabVcenter } from '../lab/vcenter.js';
@@ -91,7 +92,11 @@ async function expectSameBytes(backup: string): Promise<void> {
 }
 
 describe('a run whose worker is killed', () => {
-  it('goes on from its checkpoint where the transport has random access, and uses up none of MAX_RETRIES', async () => {
+  for (const where of ['here', 'at another machine of the same proxy'] as const)
+    it(`goes on from its checkpoint ${where} where the transport has random access, and uses up none of MAX_RETRIES`, () =>
+      goesOnFromItsCheckpoint(where === 'here' ? [] : disguise(everthaw.directory, 'another machine')));
+
+  async function goesOnFromItsCheckpoint(disguised: readonly string[] | Promise<readonly string[]>) {
     const directory = join(everthaw.backups, 'web-fullVM');
     await vcenter.control('POST', '/throttle', { path: '/folder', bytesPerSecond: 100 * MIB });
     await vcenter.control('DELETE', '/requests');
@@ -99,7 +104,7 @@ describe('a run whose worker is killed', () => {
     await waitFor(async () => ((await step(id))?.pulse?.checkpoint?.durableBytes ?? 0) >= 128 * MIB);
     await everthaw.killWorker();
     await vcenter.heal();
-    await everthaw.startWorker();
+    await everthaw.startWorker(await disguised);
 
     const result = (await client.workflow.getHandle(id).result()) as BackupResult;
     expect(result.state).toBe('succeeded');
@@ -107,7 +112,7 @@ describe('a run whose worker is killed', () => {
     expect(result.disks[0]?.bytes).toBeLessThanOrEqual((320 - 128) * MIB);
     await expectSameBytes(directory);
     await expectNothingHeld();
-  });
+  }
 
   it('goes on in the next worker when it was told to end', async () => {
     const directory = join(everthaw.backups, 'web-fullVM');

@@ -61,7 +61,7 @@ async function leftOfSsh(): Promise<readonly string[]> {
   const local = (await lab.leftovers()).filter((what) => what.startsWith('process '));
   return [
     ...local,
-    ...(await sshd.remotePrograms()),
+    ...sshd.remotePrograms(),
     ...(await sshd.connections()).map((pid) => `connection (${pid})`),
     ...(await readdir(join(lab.everthaw.state, 'sockets'))).map((name) => `socket ${name}`),
   ];
@@ -211,7 +211,7 @@ describe('a worker that is killed in mid-transfer', LONG, () => {
       await waitFor(
         async () =>
           (await sshd.connections()).length === 0 &&
-          (await sshd.remotePrograms()).every((program) => program.includes('qemu-nbd')),
+          sshd.remotePrograms().every((program) => program.includes('qemu-nbd')),
         LINGER_MS,
       );
       await lab.everthaw.startWorker();

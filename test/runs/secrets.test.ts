@@ -46,7 +46,7 @@ async function watched(start: () => Promise<Ran>): Promise<Seen> {
   const running = start().then((ended) => (ran = ended));
   while (ran === undefined) {
     for (const { key } of await lab.vcenter.get<readonly { key: string }[]>('/sessions')) secrets.add(key);
-    for (const seen of await processesOf(lab.everthaw.state)) {
+    for (const seen of processesOf(lab.everthaw.state)) {
       args.add(seen.args);
       programs.add(seen.program.replace(/^.*\//, ''));
     }

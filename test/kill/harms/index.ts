@@ -8,7 +8,8 @@ import {
   stopLibvirtd,
   suspend,
 } from './libvirt.js';
-import { cancel, cancelAndKill, cancelTwice, terminate, terminateAndKill } from './run.js';
+import { cancel, cancelAndKill, cancelTwice, stopAfter, terminate, terminateAndKill } from './run.js';
+import { cutSsh, killSshd, stallSsh } from './ssh.js';
 import { foreignSweeper, secondSweeper } from './sweeper.js';
 import { cutFromServer, killServer, killServerAndWorker } from './temporal.js';
 import {
@@ -16,12 +17,22 @@ import {
   endSessions,
   failCall,
   hangCalls,
+  moveVm,
   outage,
   registerAgain,
   renameVm,
   tearStream,
 } from './vsphere.js';
-import { endWorker, killChild, killWorker, reboot, replaceStoppedWorker, stopWorker } from './worker.js';
+import {
+  endWorker,
+  jumpClock,
+  killChild,
+  killWorker,
+  reboot,
+  replaceMachine,
+  replaceStoppedWorker,
+  stopWorker,
+} from './worker.js';
 
 /** Everything that is done to runs. */
 export const HARMS: readonly Harm[] = [
@@ -30,10 +41,13 @@ export const HARMS: readonly Harm[] = [
   stopWorker,
   replaceStoppedWorker,
   reboot,
+  replaceMachine,
+  jumpClock,
   killChild,
   cancel,
   cancelTwice,
   cancelAndKill,
+  stopAfter,
   terminate,
   terminateAndKill,
   killServer,
@@ -46,6 +60,7 @@ export const HARMS: readonly Harm[] = [
   outage,
   tearStream,
   renameVm,
+  moveVm,
   registerAgain,
   killLibvirtd,
   killLibvirtdAndWorker,
@@ -53,6 +68,9 @@ export const HARMS: readonly Harm[] = [
   killVirsh,
   powerCycle,
   suspend,
+  cutSsh,
+  stallSsh,
+  killSshd,
   fillDestination,
   foreignSweeper,
   secondSweeper,

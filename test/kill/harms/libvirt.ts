@@ -75,8 +75,8 @@ export const killVirsh: Harm = {
   hosts: ONLY_LIBVIRT,
   when: 'at a moment',
   demand: 'released',
-  async strike({ scene }) {
-    const programs = await processesWith(`EVERTHAW_STATE=${scene.everthaw.state}`);
+  strike({ scene }) {
+    const programs = processesWith(`EVERTHAW_STATE=${scene.everthaw.state}`);
     const found = programs.filter(({ program }) => /\/(virsh|sh|bash|dash)$/.test(program));
     for (const { pid } of found) {
       try {

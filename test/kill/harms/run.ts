@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { STOP_SIGNAL } from '../../../src/domain/names.js';
+import { STOPS_AFTER } from '../../../src/domain/runs.js';
 import { BOTH, nothing, type Harm } from '../harm.js';
 
 export const cancel: Harm = {
@@ -25,6 +27,23 @@ export const cancelTwice: Harm = {
     // It may have ended by now.
     await run.handle.cancel().catch(() => undefined);
     return { told: 'cancel twice', mend: nothing };
+  },
+};
+
+/** The user lets it finish what it is at; said twice, or differently the second time, it means no more. */
+export const stopAfter: Harm = {
+  name: 'stop after this disk or VM',
+  hosts: BOTH,
+  when: 'at a moment',
+  demand: 'released',
+  async strike({ run, chance, pick }) {
+    const words = [pick(STOPS_AFTER), pick(STOPS_AFTER)].slice(0, pick([1, 2]));
+    for (const word of words) {
+      // It may have ended by now.
+      await run.handle.signal(STOP_SIGNAL, word).catch(() => undefined);
+      await sleep(chance(0, 500));
+    }
+    return { told: `stop after this ${words.join(', then after this ')}`, mend: nothing };
   },
 };
 

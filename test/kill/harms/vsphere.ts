@@ -23,6 +23,9 @@ const CALLS = [
   'CurrentTime',
 ] as const;
 
+/** Of the lab's one data center. */
+const VM_FOLDER = '/DC0/vm';
+
 const FAULTS = ['HostCommunication', 'TaskInProgress', 'InvalidState', 'SystemError'] as const;
 
 function vcenterOf(scene: Scene) {
@@ -144,6 +147,30 @@ export const renameVm: Harm = {
       told: 'rename the VM',
       mend: async () => {
         await vcenter.govc('object.rename', `VirtualMachine:${moref}`, vmName);
+      },
+    };
+  },
+};
+
+/** Where it is found by its path is not where it was. */
+export const moveVm: Harm = {
+  name: 'move the VM',
+  hosts: ONLY_VSPHERE,
+  when: 'at a moment',
+  demand: 'succeeded',
+  runs: 'backup',
+  async strike({ scene, vmName, chance }) {
+    const vcenter = vcenterOf(scene);
+    const { moref } = await vcenter.vm(vmName);
+    const move = (to: string) => vcenter.govc('object.mv', `VirtualMachine:${moref}`, to);
+    const folder = `aside-${Date.now()}`;
+    await vcenter.govc('folder.create', `${VM_FOLDER}/${folder}`);
+    await move(`${VM_FOLDER}/${folder}`);
+    await sleep(chance(0, 4000));
+    return {
+      told: 'move the VM to another folder',
+      mend: async () => {
+        await move(VM_FOLDER);
       },
     };
   },

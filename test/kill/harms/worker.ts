@@ -1,9 +1,10 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isErrorWithNodeCode } from '../../lab/errorCode.js';
-import { BOTH, type Blow, type Harm } from '../harm.js';
+import { CLOCK_SEEN_MS, LabClock } from '../../lab/clock.js';
+import { disguise } from '../../lab/disguise.js';
+import type { LabEverthaw } from '../../lab/everthaw.js';
+import { BOTH, nothing, type Blow, type Harm } from '../harm.js';
 import { processesOf } from '../../lab/leftovers.js';
 
 /** Longer than a step may be without a heartbeat. */
@@ -85,25 +86,70 @@ export const reboot: Harm = {
   demand: 'succeeded',
   async strike(blow) {
     const { everthaw } = blow.scene;
-    for (const { pid } of await processesOf(everthaw.state)) kill(pid, 'SIGKILL');
-    await everthaw.killWorker();
-    const bootId = join(everthaw.directory, 'boot-id');
-    await writeFile(bootId, `${randomUUID()}\n`);
+    await killProxy(everthaw);
     return {
       told: 'SIGKILL all of the proxy, start it with another boot id',
       mend: async () => {
         await sleep(blow.chance(0, 3000));
-        await everthaw.startWorker(anotherBoot(bootId));
+        await everthaw.startWorker(await disguise(everthaw.directory, 'rebooted'));
       },
     };
   },
 };
 
-/** Shows a process another boot id; only root can, and for others it is the same boot. */
-function anotherBoot(file: string): readonly string[] {
-  if (process.getuid?.() !== 0) return [];
-  const script = 'mount --bind "$1" /proc/sys/kernel/random/boot_id; shift; exec "$@"';
-  return ['unshare', '--mount', 'sh', '-c', script, 'sh', file];
+/** The proxy's machine burns down, and another one that sees the same directories serves under its name. */
+export const replaceMachine: Harm = {
+  name: 'another machine as the proxy',
+  hosts: BOTH,
+  when: 'at a moment',
+  demand: 'succeeded',
+  async strike(blow) {
+    const { everthaw } = blow.scene;
+    await killProxy(everthaw);
+    return {
+      told: 'SIGKILL all of the proxy, go on at another machine',
+      mend: async () => {
+        await sleep(blow.chance(0, 3000));
+        await everthaw.startWorker(await disguise(everthaw.directory, 'another machine'));
+      },
+    };
+  },
+};
+
+async function killProxy(everthaw: LabEverthaw): Promise<void> {
+  for (const { pid } of processesOf(everthaw.state)) kill(pid, 'SIGKILL');
+  await everthaw.killWorker();
+}
+
+const HOUR_S = 3600;
+
+/** The proxy's clock is set, by somebody or by NTP, while a run is on its way. */
+export const jumpClock: Harm = {
+  name: 'jump of the clock',
+  hosts: BOTH,
+  when: 'at a moment',
+  demand: 'succeeded',
+  async prepare({ everthaw }) {
+    const clock = await LabClock.start(clockFile(everthaw.directory));
+    await everthaw.endWorker();
+    await everthaw.startWorker(clock.wrapper);
+    return async () => {
+      await everthaw.endWorker();
+      await clock.remove();
+      await everthaw.startWorker();
+    };
+  },
+  async strike({ scene, chance, pick }) {
+    const hours = pick([-1, 1]) * chance(0.1, 80);
+    const clock = await LabClock.start(clockFile(scene.everthaw.directory));
+    await clock.jump(hours * HOUR_S);
+    await sleep(CLOCK_SEEN_MS);
+    return { told: `the proxy’s clock jumps by ${hours.toFixed(1)} h`, mend: nothing };
+  },
+};
+
+function clockFile(directory: string): string {
+  return join(directory, 'clock');
 }
 
 /** Kills one process that works for the worker: what copies, what serves, what asks. */
@@ -112,9 +158,9 @@ export const killChild: Harm = {
   hosts: BOTH,
   when: 'at a moment',
   demand: 'released',
-  async strike({ scene, pick }) {
+  strike({ scene, pick }) {
     const { everthaw } = scene;
-    const children = (await processesOf(everthaw.state)).filter(({ pid }) => pid !== everthaw.workerPid);
+    const children = processesOf(everthaw.state).filter(({ pid }) => pid !== everthaw.workerPid);
     const child = children.length === 0 ? undefined : pick(children);
     if (child === undefined)
       return { told: 'SIGKILL a child, but there is none', mend: () => Promise.resolve() };

@@ -13,6 +13,7 @@ import { leftoversOnLibvirt } from '../../lab/libvirtLeftovers.js';
 import { recordsOn } from '../../lab/records.js';
 import { fingerprint } from '../../lab/refusal.js';
 import { run } from '../../lab/run.js';
+import { LabSshd } from '../../lab/sshd.js';
 import type { LabTemporalServer } from '../../lab/temporalServer.js';
 import { BOUNDS } from '../bounds.js';
 import { FreezeWatch } from './freezeWatch.js';
@@ -44,15 +45,21 @@ interface LibvirtJob extends Job {
 const TO_CATALOG = { run: 'backup', steps: BACKUP, moves: 'transfer', finishes: 'writeCatalog' } as const;
 const TO_VM = { run: 'restore', steps: RESTORE, moves: 'uploadDisks', finishes: 'finishRestore' } as const;
 
-const JOBS: readonly LibvirtJob[] = [
+export const LIBVIRT_JOBS: readonly LibvirtJob[] = [
   { name: 'pull', ...TO_CATALOG, flags: ['--point-in-time', 'pull'] },
   { name: 'overlay', ...TO_CATALOG, flags: ['--point-in-time', 'overlay'] },
+  {
+    name: 'pull over ssh',
+    ...TO_CATALOG,
+    flags: ['--point-in-time', 'pull'],
+    over: 'ssh',
+  },
   { name: 'pull raw', ...TO_CATALOG, flags: ['--point-in-time', 'pull', '--disk-format', 'raw'] },
   { name: 'restore copy', ...TO_VM, flags: ['--new-addresses'] },
   { name: 'restore over', ...TO_VM, flags: ['--overwrite'], overwrites: true },
 ];
 
-const HOLDINGS: readonly SeenHolding[] = [
+export const LIBVIRT_HOLDINGS: readonly SeenHolding[] = [
   { kind: 'pausedApplication', job: 'pull', pattern: /^the application of "writer" rests/ },
   { kind: 'snapshot', job: 'pull', pattern: /^a job of "writer"/ },
   { kind: 'snapshot', job: 'overlay', pattern: /^"writer" runs on/ },
@@ -64,9 +71,10 @@ const HOLDINGS: readonly SeenHolding[] = [
 /** A real libvirt with a guest that writes, VMs of others, and an older backup. */
 export class LibvirtScene implements Scene {
   readonly kind = 'libvirt';
-  readonly jobs = JOBS;
-  readonly holdings = HOLDINGS;
+  readonly jobs = LIBVIRT_JOBS;
+  readonly holdings = LIBVIRT_HOLDINGS;
   readonly libvirt: LabLibvirt;
+  readonly sshd: LabSshd;
   readonly guest: LabGuest;
   readonly #stage: Stage;
   readonly #bystander: LabGuest;
@@ -79,12 +87,14 @@ export class LibvirtScene implements Scene {
 
   private constructor(
     libvirt: LabLibvirt,
+    sshd: LabSshd,
     stage: Stage,
     guest: LabGuest,
     bystander: LabGuest,
     storage: string,
   ) {
     this.libvirt = libvirt;
+    this.sshd = sshd;
     this.#stage = stage;
     this.guest = guest;
     this.#bystander = bystander;
@@ -93,13 +103,16 @@ export class LibvirtScene implements Scene {
 
   static async start(): Promise<LibvirtScene> {
     const libvirt = await LabLibvirt.start();
-    const stage = await Stage.start(libvirt);
+    const sshd = await LabSshd.start(libvirt);
+    // The worker needs the lab's ssh for the runs that go over it.
+    const everthawEnvironment = () => ({ ...sshd.everthawEnvironment(), ...libvirt.everthawEnvironment() });
+    const stage = await Stage.start({ everthawEnvironment });
     const guest = await LabGuest.start(libvirt, { name: VM, format: ['raw', 'qcow2'] });
     const target = await LabGuest.start(libvirt, { name: TARGET });
     const bystander = await LabGuest.start(libvirt, { name: 'bystander' });
     const storage = join(libvirt.directory, 'restored');
     await mkdir(storage);
-    const scene = new LibvirtScene(libvirt, stage, guest, bystander, storage);
+    const scene = new LibvirtScene(libvirt, sshd, stage, guest, bystander, storage);
     await guest.startWriter(RECORDS_PER_SECOND);
     await target.powerOff();
     await bystander.powerOff();
@@ -150,13 +163,14 @@ export class LibvirtScene implements Scene {
   }
 
   async prepare(job: Job, number: number, destination: string): Promise<Errand> {
-    const { flags, overwrites } = libvirtJob(job);
+    const { flags, overwrites, over } = libvirtJob(job);
     this.#recordsBefore = await this.guest.recordsWritten();
     this.#traced = (await this.guest.trace()).length;
     this.#brake = new Brake(this.everthaw.state, COPIES_MS);
     if (job.run === 'backup') {
       const target = join(destination, `${VM}-${number}`);
-      return { job, target, vmName: VM, command: ['backup', VM, '--to', target, ...flags] };
+      const environment = over === 'ssh' ? this.sshd.everthawEnvironment() : {};
+      return { job, target, vmName: VM, command: ['backup', VM, '--to', target, ...flags], environment };
     }
     const target = overwrites === true ? TARGET : `restored-${number}`;
     this.#targetDisks = await this.#hashesOf(TARGET);
@@ -319,12 +333,13 @@ export class LibvirtScene implements Scene {
   async stop(): Promise<void> {
     await this.heal();
     await this.#stage.stop();
+    await this.sshd.stop();
     await this.libvirt.stop();
   }
 }
 
 function libvirtJob({ name }: Job): LibvirtJob {
-  const found = JOBS.find((job) => job.name === name);
+  const found = LIBVIRT_JOBS.find((job) => job.name === name);
   if (found === undefined) throw new Error(`no job "${name}"`);
   return found;
 }

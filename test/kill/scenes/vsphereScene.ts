@@ -44,7 +44,7 @@ interface VsphereJob extends Job {
   readonly overwrites?: true;
 }
 
-const JOBS: readonly VsphereJob[] = [
+export const VSPHERE_JOBS: readonly VsphereJob[] = [
   {
     name: 'lease',
     run: 'backup',
@@ -88,7 +88,7 @@ const JOBS: readonly VsphereJob[] = [
   },
 ];
 
-const HOLDINGS: readonly SeenHolding[] = [
+export const VSPHERE_HOLDINGS: readonly SeenHolding[] = [
   { kind: 'loginSession', job: 'lease', pattern: /^login session/ },
   { kind: 'snapshot', job: 'lease', pattern: /^snapshot "_VCB_BACKUP_" of VM "db"/ },
   { kind: 'exportLease', job: 'lease', pattern: /^export lease of VM "db"/ },
@@ -102,8 +102,8 @@ const HOLDINGS: readonly SeenHolding[] = [
 /** The simulated vCenter with a VM of two disks, VMs and snapshots of others, and two older backups. */
 export class VsphereScene implements Scene {
   readonly kind = 'vsphere';
-  readonly jobs = JOBS;
-  readonly holdings = HOLDINGS;
+  readonly jobs = VSPHERE_JOBS;
+  readonly holdings = VSPHERE_HOLDINGS;
   readonly vcenter: LabVcenter;
   readonly #stage: Stage;
   readonly #disks: readonly LabDisk[];
@@ -299,7 +299,7 @@ export class VsphereScene implements Scene {
 }
 
 function vsphereJob({ name }: Job): VsphereJob {
-  const found = JOBS.find((job) => job.name === name);
+  const found = VSPHERE_JOBS.find((job) => job.name === name);
   if (found === undefined) throw new Error(`no job "${name}"`);
   return found;
 }

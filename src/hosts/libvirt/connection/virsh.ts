@@ -9,7 +9,7 @@ import { VirshSession, type Answer } from './virshSession.js';
 export class Virsh {
   readonly shell: HostShell;
   readonly #uri: string;
-  /** Open sessions that nobody asks anything just now. */
+  /** Open sessions that nobody asks anything just now; each ends by itself when that lasts. */
   readonly #idle: VirshSession[] = [];
 
   /** `uri` as it is on the hypervisor's own machine: `qemu:///system`. */

@@ -6,6 +6,9 @@ import { exitOf, spawnTethered } from '../../../system/program.js';
 import { SSH_FAILED, sshFault } from '../../../system/sshFault.js';
 import type { SourceProgram } from '../../../system/sourceProgram.js';
 
+/** How long it stays connected with nothing to do: whoever opened it may forget it, or be asked by a step that outlives its run. */
+const IDLE_MS = 5000;
+
 /** What one command line said on standard output, and what on standard error: `error: …` where it failed. */
 export interface Answer {
   readonly output: string;
@@ -23,6 +26,8 @@ export class VirshSession {
   #said = '';
   #whenTold: () => void = () => undefined;
   #ended: number | string | undefined;
+  #isClosed = false;
+  #idle: NodeJS.Timeout | undefined;
 
   /** `where` it runs, for errors. */
   constructor({ program, args }: Pick<SourceProgram, 'program' | 'args'>, where: string) {
@@ -44,7 +49,7 @@ export class VirshSession {
   }
 
   get isUsable(): boolean {
-    return this.#ended === undefined;
+    return this.#ended === undefined && !this.#isClosed;
   }
 
   /**
@@ -86,12 +91,18 @@ export class VirshSession {
     }
   }
 
-  /** Lets this process end although the session is open. */
+  /** Lets this process end although the session is open, and the session if nobody asks it for a while. */
   rest(): void {
     this.#each('unref');
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => {
+      this.close();
+    }, IDLE_MS).unref();
   }
 
   close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#idle);
     this.#child.kill('SIGKILL');
   }
 
@@ -103,6 +114,7 @@ export class VirshSession {
   }
 
   #keep(): void {
+    clearTimeout(this.#idle);
     this.#each('ref');
   }
 

@@ -32,7 +32,8 @@ func newCertificate(dir string, names []string) (*certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	from, until := time.Now().Add(-time.Hour), time.Now().Add(365*24*time.Hour)
+	// As old as a real one is, for clocks that are behind.
+	from, until := time.Now().AddDate(0, -6, 0), time.Now().AddDate(1, 0, 0)
 	ca := &x509.Certificate{
 		SerialNumber:          serial(),
 		Subject:               pkix.Name{CommonName: "Everthaw lab vCenter CA"},

@@ -1,0 +1,67 @@
+import type { WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
+import type { Settings } from '../config/settings.js';
+import type { BackupRequest } from '../domain/runs.js';
+import { clusterIdOf } from '../temporal/client.js';
+import { machineIdentity } from '../system/machine.js';
+import { vmWorkflowId } from '../domain/names.js';
+import type { OwnerRecord } from '../domain/owner.js';
+import { startWithLoan, type HostAccess } from './hostAccess.js';
+import { Output } from './output.js';
+import type { RunFlags } from './runFlags.js';
+import { accessTemporal } from './temporalAccess.js';
+import { watchRun } from './watchRun.js';
+
+export interface RunToStart<Request, Result> {
+  readonly request: Request;
+  /** `backup of "db1" to /backups/db1-fullVM` */
+  readonly title: string;
+  readonly start: (
+    client: Awaited<ReturnType<typeof accessTemporal>>['client'],
+    request: Request,
+  ) => Promise<WorkflowHandleWithFirstExecutionRunId<() => Promise<Result>>>;
+  readonly describe: (result: Result) => readonly string[];
+}
+
+/** Starts a run and follows it to its end, unless it is to be left alone. */
+export async function startAndFollow<
+  Request extends Pick<BackupRequest, 'loan' | 'vm'>,
+  Result extends object,
+>(
+  settings: Settings,
+  flags: RunFlags,
+  access: HostAccess,
+  { request, title, start, describe }: RunToStart<Request, Result>,
+): Promise<void> {
+  const output = new Output(flags.json);
+  const { client } = await accessTemporal(settings);
+  const borrower = await borrowerOf(settings, await clusterIdOf(client), request);
+  const handle = await startWithLoan(settings, access, { loan: request.loan, borrower }, () =>
+    start(client, request),
+  );
+  output.say(`${title} started as ${handle.workflowId}`);
+  if (!flags.detach) {
+    const result = await watchRun(handle, output);
+    output.result(result, describe(result));
+  }
+  await client.connection.close();
+}
+
+/** Who borrows a host for a run that is not started yet: its id comes with its first step. */
+async function borrowerOf(
+  { proxy, temporal }: Settings,
+  cluster: string,
+  { vm }: Pick<BackupRequest, 'vm'>,
+): Promise<OwnerRecord> {
+  return {
+    version: 1,
+    cluster,
+    namespace: temporal.namespace,
+    workflowId: vmWorkflowId(vm.hostUuid, vm.instanceUuid),
+    runId: '',
+    hostUuid: vm.hostUuid,
+    vmUuid: vm.instanceUuid,
+    proxy,
+    ...(await machineIdentity()),
+    takenAt: new Date().toISOString(),
+  };
+}

@@ -1,0 +1,3 @@
+import { testsThatItSurvives } from './survives.js';
+
+testsThatItSurvives('libvirt');
