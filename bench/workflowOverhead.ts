@@ -51,7 +51,7 @@ async function backUpOnce(
   temporal: TemporalAddress,
 ): Promise<Times> {
   await writeFile(spansFile, '');
-  const settings = readSettings(everthaw.environment, { flags: { port: String(lab.vcenter.port) } });
+  const settings = readSettings(everthaw.environment, { flags: { port: lab.vcenter.port } });
   const access = await accessHost(settings);
   const vm = await findOneVm(access.host, { kind: 'name', value: 'tiny' });
   await access.host.logout();

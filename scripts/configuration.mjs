@@ -15,7 +15,8 @@ import { ROOT } from './setup/paths.mjs';
 const DOCUMENT = join(ROOT, 'docs/configuration.md');
 const SCHEMA = join(ROOT, 'schemas/everthaw.schema.json');
 
-const row = (...cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |\n`;
+const row = (...cells) =>
+  `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('<', '&lt;')).join(' | ')} |\n`;
 const code = (text) => (text === undefined ? '' : `\`${text}\``);
 const table = (head, rows) =>
   row(...head) + row(...head.map(() => '---')) + rows.map((cells) => row(...cells)).join('');
@@ -63,7 +64,9 @@ function configJs() {
           ...declarationOf(setting),
           ...(own.has(setting) ? { default: own.get(setting), defaultTold: undefined } : {}),
         }),
-    declarationOf(setting).what.replace(/^[A-Z_]{5,}: /, ''),
+    option === 'TRANSPORT_MODE'
+      ? 'how disks are read'
+      : declarationOf(setting).what.replace(/^[A-Z_]{5,}: /, ''),
   ]);
   return table(['option', 'allowed', 'default', 'what'], rows);
 }

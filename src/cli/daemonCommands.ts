@@ -10,8 +10,9 @@ export function addDaemonCommands(program: Command, readSettings: ReadSettings):
     .command('up')
     .description('start the embedded Temporal server and a worker, or say where they are')
     .action(async () => {
+      const settings = await readSettings();
       const { accessTemporal } = await import('./temporalAccess.js');
-      const { client, uiUrl } = await accessTemporal(await readSettings());
+      const { client, uiUrl } = await accessTemporal(settings);
       console.log(`server and worker are up${uiUrl === undefined ? '' : `; the Temporal UI is at ${uiUrl}`}`);
       await client.connection.close();
     });

@@ -31,7 +31,8 @@ export function postCommand(): Command {
     .argument('<vm>')
     .option('--json', 'one JSON object a line', false)
     .action(async (installPath: string, vm: string, flags: { json: boolean }) => {
+      const settings = await readSettings(flags, { installPath });
       const { letGoOfVm } = await import('./letGoOfVm.js');
-      await letGoOfVm(await readSettings(flags, { installPath }), vm, flags.json);
+      await letGoOfVm(settings, vm, flags.json);
     });
 }

@@ -10,8 +10,12 @@ import { accessTemporal } from './temporalAccess.js';
 import { watchRun } from './watchRun.js';
 
 /** Follows the living run of a VM to its end. */
-export async function watch(settings: Settings, vmText: string, json: boolean): Promise<void> {
-  const output = new Output(json);
+export async function watch(
+  settings: Settings,
+  vmText: string,
+  flags: { readonly json: boolean },
+): Promise<void> {
+  const output = new Output(flags.json);
   const { client } = await accessTemporal(settings);
   const handle = client.workflow.getHandle(await workflowIdFor(settings, vmText));
   const result: object = (await watchRun(handle, output)) as object;

@@ -27,7 +27,8 @@ export function addRestore(program: Command, readSettings: ReadSettings): void {
       '\nExample:\n  everthaw restore /backups/db1-fullVM --host vc.example.com --username backup --password-file pw --ca-file ca.pem',
     );
   addRunFlags(command).action(async (directory: string, flags: RestoreFlags) => {
+    const settings = await readSettings(flags);
     const { runRestore } = await import('./runRestore.js');
-    await runRestore(await readSettings(flags), directory, flags);
+    await runRestore(settings, directory, flags);
   });
 }

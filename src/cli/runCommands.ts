@@ -13,8 +13,9 @@ export function addRunCommands(program: Command, readSettings: ReadSettings): vo
       .argument('<vm>')
       .option('--json', 'one JSON object a line', false),
   ).action(async (vm: string, flags: { json: boolean }) => {
+    const settings = await readSettings(flags);
     const { listVms } = await import('./listVms.js');
-    await listVms(await readSettings(flags), vm, flags.json);
+    await listVms(settings, vm, flags);
   });
 
   addHostFlags(
@@ -24,8 +25,9 @@ export function addRunCommands(program: Command, readSettings: ReadSettings): vo
       .argument('<vm>')
       .option('--json', 'one JSON object a line', false),
   ).action(async (vm: string, flags: { json: boolean }) => {
+    const settings = await readSettings(flags);
     const { watch } = await import('./livingRun.js');
-    await watch(await readSettings(flags), vm, flags.json);
+    await watch(settings, vm, flags);
   });
 
   addHostFlags(
@@ -39,8 +41,9 @@ export function addRunCommands(program: Command, readSettings: ReadSettings): vo
       ),
   ).action(async (vm: string, flags: { after?: string }) => {
     const after = flags.after === undefined ? undefined : oneOf('--after', flags.after, STOPS_AFTER);
+    const settings = await readSettings(flags);
     const { cancel } = await import('./livingRun.js');
-    await cancel(await readSettings(flags), vm, after);
+    await cancel(settings, vm, after);
   });
 
   addHostFlags(
@@ -49,7 +52,8 @@ export function addRunCommands(program: Command, readSettings: ReadSettings): vo
       .description('let a run go on that is held because its destination was full')
       .argument('<vm>'),
   ).action(async (vm: string, flags: object) => {
+    const settings = await readSettings(flags);
     const { resume } = await import('./livingRun.js');
-    await resume(await readSettings(flags), vm);
+    await resume(settings, vm);
   });
 }

@@ -18,7 +18,12 @@ export class DemoCli {
   constructor(directory: string, host: LabHost) {
     this.#directory = directory;
     this.stateDirectory = join(directory, 'state');
-    this.#settings = { ...host.everthawEnvironment(), EVERTHAW_STATE: this.stateDirectory };
+    this.#settings = {
+      ...host.everthawEnvironment(),
+      EVERTHAW_STATE: this.stateDirectory,
+      // Nor is what the user has configured.
+      EVERTHAW_CONFIG: '/dev/null',
+    };
   }
 
   /** Runs a command as the user would see it. */

@@ -219,7 +219,9 @@ describe('a run whose worker is killed', () => {
     const made = { method: 'MakeDirectory', fault: 'SystemError', afterEffect: true, delayMs: 600_000 };
     await vcenter.fault(made);
     expect(await everthaw.everthaw('restore', directory, '--detach')).toMatchObject({ code: 0, stderr: '' });
-    await waitFor(async () => (await leftovers({ vcenter, everthaw })).some((each) => /uploaded/.test(each)));
+    await waitFor(async () =>
+      (await leftovers({ vcenter, everthaw })).some((each) => each.includes('uploaded')),
+    );
     await everthaw.killWorker();
     await vcenter.heal();
     await everthaw.startWorker();
