@@ -14,13 +14,15 @@ import { commitPartial, disown, exists } from '../destinations/directory.js';
 import { readManifest } from '../destinations/restorePoint.js';
 import type { Host } from '../hosts/host.js';
 import { fullOr } from './destinationFull.js';
-import { hostOf, type Dependencies } from './dependencies.js';
+import { hostOf, ownerOf, type Dependencies } from './dependencies.js';
 
 export interface CatalogInput extends Step {
   readonly directory: string;
   readonly snapshot: SnapshotResult;
   readonly disks: readonly DiskResult[];
   readonly transport: Transport;
+  /** The restore point stays the run's own, which removes it when it ends. */
+  readonly handover: boolean;
 }
 
 /** Adds the VM's own files, catalog and manifest, and makes the partial directory the restore point. */
@@ -29,7 +31,7 @@ export function createWriteCatalog(dependencies: Dependencies) {
     const { directory, run } = input;
     // An attempt that was cut off behind its rename has done all of it.
     if ((await restorePointOf(directory))?.runId === run.runId) {
-      await disown(directory);
+      if (!input.handover) await disown(directory);
       return { warnings: [] };
     }
     try {
@@ -57,7 +59,12 @@ async function write(dependencies: Dependencies, input: CatalogInput): Promise<r
     join(partial, MANIFEST_FILE),
     `${JSON.stringify(manifestOf(dependencies, host, vm, input, files), undefined, 2)}\n`,
   );
+  if (input.handover) {
+    const owner = await ownerOf(dependencies, input);
+    await dependencies.records.write('stagedExport', { owner, vmName: input.vm.name, id: directory });
+  }
   await commitPartial(partial, directory);
+  if (!input.handover) await disown(directory);
   return warnings;
 }
 

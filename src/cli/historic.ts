@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Argument, Command } from 'commander';
 import { addCleanupFlags, runCleanup, type CleanupFlags } from './cleanup.js';
 import { settingsReader } from './readSettings.js';
 
@@ -23,10 +23,25 @@ export function vcbCleanup(): Command {
   );
 }
 
+/** `pre-command`: the part before the job of other backup software. */
+export function preCommand(): Command {
+  return historic('pre-command')
+    .description('export a VM for other backup software, print the directory, and keep it until post-command')
+    .argument('<install path>', 'its config/config.js says which host, where to, and how VMs are named')
+    .argument('<vm>')
+    .addArgument(new Argument('[kind]', 'what is exported').choices(['image', 'file']).default('image'))
+    .option('--json', 'one JSON object a line', false)
+    .action(async (installPath: string, vm: string, kind: 'image' | 'file', flags: { json: boolean }) => {
+      const settings = await readSettings(flags, { installPath });
+      const { exportVm } = await import('./exportVm.js');
+      await exportVm(settings, vm, kind, flags.json);
+    });
+}
+
 /** `post-command`: ends the run of one VM and lets go of all that it left. */
 export function postCommand(): Command {
   return historic('post-command')
-    .description('cancel the living run of a VM, wait until it has let go, and clean up after it')
+    .description('end the living run of a VM, wait until it has let go, and clean up after it')
     .argument('<install path>', 'its config/config.js says which host, and how VMs are named')
     .argument('<vm>')
     .option('--json', 'one JSON object a line', false)

@@ -1,6 +1,6 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { Settings } from '../config/settings.js';
-import { vmWorkflowId } from '../domain/names.js';
+import { END_SIGNAL, vmWorkflowId } from '../domain/names.js';
 import { parseVmSpec } from '../domain/vmSpec.js';
 import { judgeAll, ofVm } from '../holdings/sweep.js';
 import { clusterIdOf } from '../temporal/client.js';
@@ -36,12 +36,12 @@ async function endRun(client: Client, workflowId: string, output: Output): Promi
   const handle = client.workflow.getHandle(workflowId);
   try {
     if ((await handle.describe()).status.name !== 'RUNNING') return;
-    await handle.cancel();
+    await handle.signal(END_SIGNAL);
   } catch (error) {
     // It never ran, or ended in this moment.
     if (error instanceof WorkflowNotFoundError) return;
     throw error;
   }
-  output.say(`cancelled ${workflowId}; waiting until it has let go`);
+  output.say(`told ${workflowId} to end; waiting until it has let go`);
   await handle.result().catch(() => undefined);
 }

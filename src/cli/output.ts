@@ -6,20 +6,23 @@ export const EXIT = { done: 0, failed: 1, usage: 2, partial: 3, interrupted: 130
 /** How a command says things: for people, or one JSON object a line for programs. */
 export class Output {
   readonly json: boolean;
+  readonly #console: Pick<Console, 'log'>;
 
-  constructor(json: boolean) {
+  /** `beside`: all but the last word goes to standard error, where a script reads standard output. */
+  constructor(json: boolean, beside?: 'beside') {
     this.json = json;
+    this.#console = beside === undefined ? console : { log: console.error };
   }
 
   /** A line for people; programs get nothing. */
   say(line: string): void {
-    if (!this.json) console.log(line);
+    if (!this.json) this.#console.log(line);
   }
 
   /** A result: for people as lines, for programs as an object. */
   result(object: object, lines: readonly string[]): void {
-    if (this.json) console.log(JSON.stringify(object));
-    else for (const line of lines) console.log(line);
+    if (this.json) this.#console.log(JSON.stringify(object));
+    else for (const line of lines) this.#console.log(line);
   }
 
   /** Tells an error and gives its exit code. */

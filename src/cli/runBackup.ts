@@ -20,20 +20,7 @@ export async function runBackup(settings: Settings, vmText: string, flags: Backu
     import('./startAndFollow.js'),
     import('../temporal/runs.js'),
   ]);
-  const request: BackupRequest = {
-    vm: { hostUuid: access.host.identity.uuid, instanceUuid: vm.instanceUuid, name: vm.name },
-    proxy: settings.proxy,
-    loan: randomUUID(),
-    directory: destinationOf(flags, settings, vm.name),
-    transport: transportOf(settings, access.host),
-    ...diskFormatOf(settings, access.host),
-    quiesce: settings.backup.quiesce,
-    snapshotPolicy: settings.backup.snapshotPolicy,
-    preexistingSnapshot: settings.backup.preexistingSnapshot,
-    preexistingMountPoint: settings.backup.preexistingMountPoint,
-    maximumSnapshotAgeMs: settings.maximumSnapshotAgeMs,
-    retries: settings.retries,
-  };
+  const request = backupRequest(settings, access, vm, destinationOf(flags, settings, vm.name));
   const title = `backup of "${vm.name}" to ${request.directory}`;
   await startAndFollow(settings, flags, access, {
     request,
@@ -43,7 +30,31 @@ export async function runBackup(settings: Settings, vmText: string, flags: Backu
   });
 }
 
-async function findVm(
+/** What the settings say of a backup. */
+export function backupRequest(
+  settings: Settings,
+  access: HostAccess,
+  vm: VmSummary,
+  directory: string,
+): BackupRequest {
+  return {
+    vm: { hostUuid: access.host.identity.uuid, instanceUuid: vm.instanceUuid, name: vm.name },
+    proxy: settings.proxy,
+    loan: randomUUID(),
+    directory,
+    transport: transportOf(settings, access.host),
+    ...diskFormatOf(settings, access.host),
+    quiesce: settings.backup.quiesce,
+    snapshotPolicy: settings.backup.snapshotPolicy,
+    preexistingSnapshot: settings.backup.preexistingSnapshot,
+    preexistingMountPoint: settings.backup.preexistingMountPoint,
+    maximumSnapshotAgeMs: settings.maximumSnapshotAgeMs,
+    retries: settings.retries,
+  };
+}
+
+/** Logs in, and finds the VM that is meant. */
+export async function findVm(
   settings: Settings,
   vmText: string,
 ): Promise<{ readonly access: HostAccess; readonly vm: VmSummary }> {

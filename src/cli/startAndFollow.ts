@@ -1,4 +1,4 @@
-import type { WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
+import type { Client, WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import type { Settings } from '../config/settings.js';
 import type { BackupRequest } from '../domain/runs.js';
 import { clusterIdOf } from '../temporal/client.js';
@@ -16,7 +16,7 @@ export interface RunToStart<Request, Result> {
   /** `backup of "db1" to /backups/db1-fullVM` */
   readonly title: string;
   readonly start: (
-    client: Awaited<ReturnType<typeof accessTemporal>>['client'],
+    client: Client,
     request: Request,
   ) => Promise<WorkflowHandleWithFirstExecutionRunId<() => Promise<Result>>>;
   readonly describe: (result: Result) => readonly string[];
@@ -34,16 +34,25 @@ export async function startAndFollow<
 ): Promise<void> {
   const output = new Output(flags.json);
   const { client } = await accessTemporal(settings);
-  const borrower = await borrowerOf(settings, await clusterIdOf(client), request);
-  const handle = await startWithLoan(settings, access, { loan: request.loan, borrower }, () =>
-    start(client, request),
-  );
+  const handle = await startLent(settings, access, client, request, start);
   output.say(`${title} started as ${handle.workflowId}`);
   if (!flags.detach) {
     const result = await watchRun(handle, output);
     output.result(result, describe(result));
   }
   await client.connection.close();
+}
+
+/** Starts a run that the host is lent to. @throws EverthawError VmInUse */
+export async function startLent<Request extends Pick<BackupRequest, 'loan' | 'vm'>, Result>(
+  settings: Settings,
+  access: HostAccess,
+  client: Client,
+  request: Request,
+  start: RunToStart<Request, Result>['start'],
+): ReturnType<RunToStart<Request, Result>['start']> {
+  const borrower = await borrowerOf(settings, await clusterIdOf(client), request);
+  return startWithLoan(settings, access, { loan: request.loan, borrower }, () => start(client, request));
 }
 
 /** Who borrows a host for a run that is not started yet: its id comes with its first step. */

@@ -14,10 +14,18 @@ const LOOK_MS = 300;
  *
  * @throws EverthawError what the run failed with
  */
-export async function watchRun<T>(handle: WorkflowHandle<() => Promise<T>>, output: Output): Promise<T> {
+export function watchRun<T>(handle: WorkflowHandle<() => Promise<T>>, output: Output): Promise<T> {
+  return watchRunUntil(handle, handle.result(), output);
+}
+
+/** Follows a run until something of it is there. @throws EverthawError what the run failed with */
+export async function watchRunUntil<T>(
+  handle: WorkflowHandle,
+  result: Promise<T>,
+  output: Output,
+): Promise<T> {
   const view = process.stdout.isTTY && !output.json ? new Bars() : new Lines(output);
   const ended = new AbortController();
-  const result = handle.result();
   const looking = look(handle, view, ended.signal);
   try {
     const value = await result;

@@ -400,7 +400,7 @@ export const SETTINGS = {
     default: 0,
   },
   backoff: {
-    kind: SECONDS,
+    kind: { ...SECONDS, from: 0 },
     what: 'BACKOFF_TIME: seconds before a retry',
     env: 'EVERTHAW_BACKOFF',
     flag: '--backoff <seconds>',

@@ -62,8 +62,8 @@ export async function readOwnerFile(partial: string): Promise<string> {
 
 /**
  * Makes a partial directory the restore point: everything is on the disk before the name changes, and the name change itself
- * is. An empty directory of the final name is replaced, anything else refuses the rename. The owner file goes last: as long
- * as the directory is partial, it can be told whose it is.
+ * is. An empty directory of the final name is replaced, anything else refuses the rename. The owner file is still in it
+ * ({@link disown}): as long as the directory is partial, it can be told whose it is.
  */
 export async function commitPartial(partial: string, directory: string): Promise<void> {
   for (const name of await readdir(partial)) await fsync(join(partial, name));
@@ -78,7 +78,6 @@ export async function commitPartial(partial: string, directory: string): Promise
     throw error;
   }
   await fsync(dirname(directory));
-  await disown(directory);
 }
 
 /** Takes the owner file out of a restore point: it is nobody's holding any more. */
@@ -86,9 +85,15 @@ export async function disown(directory: string): Promise<void> {
   await rm(join(directory, OWNER_FILE), { force: true });
 }
 
-/** Removes a partial directory with what we wrote into it. */
-export async function removePartial(partial: string): Promise<void> {
-  await rm(partial, { recursive: true, force: true });
+/** Gives a restore point of ours the name of an unfinished one again: from now on nobody takes it for a backup. */
+export async function withdraw(directory: string, partial: string): Promise<void> {
+  await rename(directory, partial);
+  await fsync(dirname(directory));
+}
+
+/** Removes a directory of ours with all that is in it. */
+export async function removeDirectory(directory: string): Promise<void> {
+  await rm(directory, { recursive: true, force: true });
 }
 
 export async function exists(path: string): Promise<boolean> {

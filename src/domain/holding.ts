@@ -38,6 +38,7 @@ export type Holding =
   | (OnProxy & { readonly kind: 'importLease' })
   | (OnProxy & { readonly kind: 'nbdServer' })
   | (OnProxy & { readonly kind: 'partialDirectory'; readonly directory: string })
+  | (OnProxy & { readonly kind: 'stagedExport'; readonly directory: string })
   | (OnProxy & { readonly kind: 'loginSession' })
   | (OnProxy & { readonly kind: 'hostLoan'; readonly loan: string });
 

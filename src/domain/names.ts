@@ -33,6 +33,12 @@ export const SEARCH_ATTRIBUTES = { vm: 'EverthawVm', kind: 'EverthawKind', state
 export const STOP_SIGNAL = 'stopAfter';
 export const RESUME_SIGNAL = 'resume';
 
+/** Signal to a living run that it is to end: handed over and done with, or else cancelled. */
+export const END_SIGNAL = 'end';
+
+/** Name of the update that answers when the export stands, with a StagedExport. */
+export const EXPORTED_UPDATE = 'exported';
+
 /** Name of the query that answers a run's current phase. */
 export const PHASE_QUERY = 'phase';
 

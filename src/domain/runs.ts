@@ -39,6 +39,8 @@ export interface BackupRequest {
   /** After this the run gives up and commits its snapshot, however far it is. */
   readonly maximumSnapshotAgeMs: number;
   readonly retries: RetrySettings;
+  /** The export is for other software: it is kept until that is done with it (post-command), and then removed (F11). */
+  readonly handover?: true;
 }
 
 /** A cancellation that waits for a good moment (F10): the end of the disks that are being moved, or of this VM's whole run. */
@@ -121,6 +123,11 @@ export interface BackupResult {
   readonly inSnapshotMs: number;
   readonly durationMs: number;
   readonly warnings: readonly string[];
+}
+
+/** What `pre-command` waits for: the export stands. */
+export interface StagedExport {
+  readonly directory: string;
 }
 
 export interface RestoreRequest {

@@ -8,6 +8,7 @@ import { exportLease, importLease } from './lease.js';
 import { loginSession } from './loginSession.js';
 import { nbdServer } from './nbdServer.js';
 import { partialDirectory } from './partialDirectory.js';
+import { stagedExport } from './stagedExport.js';
 import { snapshot } from './snapshot.js';
 import { uploadedFile } from './uploadedFile.js';
 
@@ -22,6 +23,7 @@ export const KINDS: { readonly [K in HoldingKind]: Kind<K> } = {
   uploadedFile,
   halfRestoredVm,
   partialDirectory,
+  stagedExport,
   loginSession,
   hostLoan,
 };
@@ -37,6 +39,7 @@ export const SWEEP_ORDER: readonly HoldingKind[] = [
   'uploadedFile',
   'snapshot',
   'partialDirectory',
+  'stagedExport',
   'loginSession',
   'hostLoan',
 ];

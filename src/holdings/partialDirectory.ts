@@ -1,6 +1,7 @@
 import { parseOwner } from '../domain/owner.js';
-import { exists, readOwnerFile, removePartial } from '../destinations/directory.js';
-import { GONE, runOf, vmOf, type HoldingOf, type Kind } from './kind.js';
+import { exists, readOwnerFile, removeDirectory } from '../destinations/directory.js';
+import { GONE, type HoldingOf, type Kind } from './kind.js';
+import { findDirectories } from './ownedDirectory.js';
 
 /**
  * The directory that a backup is built in. It is removed only where both its name and its owner file are the run's own; one
@@ -8,7 +9,7 @@ import { GONE, runOf, vmOf, type HoldingOf, type Kind } from './kind.js';
  */
 export const partialDirectory: Kind<'partialDirectory'> = {
   async release(holding, { records }) {
-    if (await isOurs(holding)) await removePartial(holding.directory);
+    if (await isOurs(holding)) await removeDirectory(holding.directory);
     await records.remove('partialDirectory', holding.run);
   },
 
@@ -16,24 +17,7 @@ export const partialDirectory: Kind<'partialDirectory'> = {
     return (await isOurs(holding)) ? { state: 'present', why: `"${holding.directory}" exists` } : GONE;
   },
 
-  list: {
-    on: 'proxy',
-    async find({ proxy, records }) {
-      return (await records.list('partialDirectory')).flatMap(({ owner, vmName, id: directory }) => {
-        if (directory === undefined) return [];
-        const kind = 'partialDirectory' as const;
-        return [
-          {
-            kind,
-            key: directory,
-            what: `unfinished backup in "${directory}"`,
-            owner,
-            holding: { kind, proxy, run: runOf(owner), vm: vmOf(owner, vmName), directory },
-          },
-        ];
-      });
-    },
-  },
+  list: { on: 'proxy', find: (at) => findDirectories('partialDirectory', 'unfinished backup', at) },
 };
 
 async function isOurs({ directory, run }: HoldingOf<'partialDirectory'>): Promise<boolean> {

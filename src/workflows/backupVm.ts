@@ -4,6 +4,7 @@ import { HOLDING_OF_TRANSPORT } from '../domain/holding.js';
 import { partialName } from '../domain/names.js';
 import type { BackupRequest, BackupResult, Step } from '../domain/runs.js';
 import { formatTransport } from '../domain/transport.js';
+import { Handover } from './handover.js';
 import { heldRun, type HeldRun } from './heldRun.js';
 import { moveDisks } from './moveDisks.js';
 import { endSnapshot, removePreexisting, takeOrUse } from './runSnapshot.js';
@@ -23,6 +24,7 @@ async function backup(request: BackupRequest, held: HeldRun): Promise<BackupResu
   const { vm, proxy, transport, directory, retries } = request;
   const step: Step = { run, vm, proxy, retries };
   const startedAt = Date.now();
+  const handover = request.handover === true ? new Handover(request, held) : undefined;
 
   debts.owe({ kind: 'loginSession', run, vm, proxy });
   await removePreexisting(request, step, report);
@@ -33,6 +35,7 @@ async function backup(request: BackupRequest, held: HeldRun): Promise<BackupResu
   const snapshotAt = Date.now();
   report.note(`snapshot ${snapshot.id}, ${snapshot.consistency}-consistent`);
 
+  handover?.owe();
   debts.owe({ kind: 'partialDirectory', run, vm, proxy, directory: partialName(directory, run.runId) });
   const reader = HOLDING_OF_TRANSPORT[transport.via];
   if (reader !== undefined) debts.owe({ kind: reader, run, vm, proxy });
@@ -43,6 +46,7 @@ async function backup(request: BackupRequest, held: HeldRun): Promise<BackupResu
   const isLeft = await endSnapshot(request, step, snapshot, debts, report);
   const endedAt = Date.now();
   report.note(`${formatDuration(endedAt - snapshotAt)} in snapshot`);
+  const late = (await handover?.wait(Math.max(0, snapshotAt + request.maximumSnapshotAgeMs - endedAt))) ?? [];
   return {
     state: 'succeeded',
     directory,
@@ -59,7 +63,7 @@ async function backup(request: BackupRequest, held: HeldRun): Promise<BackupResu
     frozenAtMostMs: snapshot.frozenAtMostMs,
     inSnapshotMs: endedAt - snapshotAt,
     durationMs: endedAt - startedAt,
-    warnings: [...preflight.warnings, ...snapshot.warnings, ...guestWarnings, ...warnings],
+    warnings: [...preflight.warnings, ...snapshot.warnings, ...guestWarnings, ...warnings, ...late],
   };
 }
 

@@ -58,6 +58,7 @@ export async function moveDisks(
       snapshot,
       disks,
       transport,
+      handover: request.handover === true,
     }),
   );
   return { disks, warnings };

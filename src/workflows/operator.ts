@@ -1,14 +1,17 @@
-import { condition, defineSignal, setHandler } from '@temporalio/workflow';
-import { RESUME_SIGNAL, STOP_SIGNAL } from '../domain/names.js';
+import { CancellationScope, condition, defineSignal, setHandler } from '@temporalio/workflow';
+import { END_SIGNAL, RESUME_SIGNAL, STOP_SIGNAL } from '../domain/names.js';
 import type { StopAfter } from '../domain/runs.js';
 
 const stopSignal = defineSignal<[StopAfter]>(STOP_SIGNAL);
 const resumeSignal = defineSignal(RESUME_SIGNAL);
+const endSignal = defineSignal(END_SIGNAL);
 
 /** What an operator said to a living run. */
 export class Operator {
   #stopsAfterDisk = false;
   #resumes = 0;
+  #isHandedOver = false;
+  #isDone = false;
 
   constructor() {
     setHandler(stopSignal, (after) => {
@@ -18,11 +21,22 @@ export class Operator {
     setHandler(resumeSignal, () => {
       this.#resumes++;
     });
+    const run = CancellationScope.current();
+    setHandler(endSignal, () => {
+      if (this.#isHandedOver) this.#isDone = true;
+      else run.cancel();
+    });
   }
 
   /** No further disk is to be begun. */
   get stopsAfterDisk(): boolean {
     return this.#stopsAfterDisk;
+  }
+
+  /** From now on to be ended is to have done what was wanted. Waits for that word; `false` if it does not come in time. */
+  saysDone(withinMs: number): Promise<boolean> {
+    this.#isHandedOver = true;
+    return condition(() => this.#isDone, withinMs);
   }
 
   /** Waits for the next word to go on. */

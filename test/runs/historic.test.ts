@@ -1,10 +1,11 @@
-import { chmod, mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeDisk } from '../lab/disks.js';
 import { Lab } from '../lab/lab.js';
 import { leftovers } from '../lab/leftovers.js';
+import { historic, hostless, installed } from '../lab/historic.js';
 import { EVERTHAW } from '../lab/programs.js';
 import { refusal } from '../lab/refusal.js';
 import { run, type Ran } from '../lab/run.js';
@@ -19,81 +20,42 @@ beforeAll(async () => {
 
 afterAll(() => lab.stop());
 
-function historic(program: 'vcbCleanup' | 'postCommand', ...args: readonly string[]): Promise<Ran> {
-  const file = fileURLToPath(new URL(`../../src/cli/${program}.js`, import.meta.url));
-  return run(process.execPath, [file, ...args], {
-    env: program === 'postCommand' ? hostless() : lab.everthaw.environment,
-    mayFail: true,
-  });
-}
-
-/** An install path with a config.js that says all that the environment says elsewhere, save the CA, for which it has no word. */
-async function installed(...lines: readonly string[]): Promise<string> {
-  const environment = lab.everthaw.environment;
-  const said = {
-    BACKUPROOT: lab.everthaw.backups,
-    HOST: environment['EVERTHAW_HOST'],
-    PORT: environment['EVERTHAW_PORT'],
-    USERNAME: environment['EVERTHAW_USERNAME'],
-    PASSWORD: environment['EVERTHAW_PASSWORD'],
-    VM_LOOKUP_METHOD: 'name',
-  };
-  const installPath = await mkdtemp(join(lab.everthaw.directory, 'vcb-'));
-  await mkdir(join(installPath, 'config'));
-  await writeFile(
-    join(installPath, 'config', 'config.js'),
-    [
-      '// Of the backup proxy',
-      ...Object.entries(said).map(([name, value]) => `${name}=${JSON.stringify(value)};`),
-      ...lines,
-    ].join('\r\n'),
-    { mode: 0o600 },
-  );
-  return installPath;
-}
-
-/** The lab's environment without a word of its host, for what is to be read from a file. */
-function hostless(): NodeJS.ProcessEnv {
-  const nothing = { EVERTHAW_HOST: '', EVERTHAW_PORT: '', EVERTHAW_USERNAME: '', EVERTHAW_PASSWORD: '' };
-  return { ...lab.everthaw.environment, ...nothing };
-}
-
 describe('post-command', () => {
   it('ends the run of a VM, waits until all of it is let go, and has nothing to do the second time', async () => {
     const { ran } = await lab.holdDownload('/nfc', lab.everthaw.backups, () => lab.backup('web'));
     await lab.vcenter.heal();
     await lab.vcenter.control('POST', '/throttle', { path: '/nfc', bytesPerSecond: 20_000 });
-    const installPath = await installed();
-    const first = await historic('postCommand', installPath, 'web');
+    const installPath = await installed(lab);
+    const first = await historic(lab, 'postCommand', installPath, 'web');
     expect(first).toMatchObject({ code: 0, stderr: '' });
     expect(first.stdout).toContain('waiting until it has let go');
     expect((await ran).code).toBe(1);
     await lab.vcenter.heal();
     expect(await leftovers(lab)).toEqual([]);
-    expect(await historic('postCommand', installPath, 'web')).toMatchObject({ code: 0, stderr: '' });
+    expect(await historic(lab, 'postCommand', installPath, 'web')).toMatchObject({ code: 0, stderr: '' });
   });
 
   it('fails where the VM is not known, and says how it is used where it is not named', async () => {
-    expect(await historic('postCommand', await installed(), 'nobody')).toMatchObject({ code: 1 });
-    expect(await historic('postCommand', '/opt/vcb')).toMatchObject({ code: 2 });
+    expect(await historic(lab, 'postCommand', await installed(lab), 'nobody')).toMatchObject({ code: 1 });
+    expect(await historic(lab, 'postCommand', '/opt/vcb')).toMatchObject({ code: 2 });
   });
 });
 
 describe('vcbCleanup', () => {
   it('is everthaw cleanup with the flags of old, and warns of a password that others see', async () => {
     const { EVERTHAW_HOST: host = '', EVERTHAW_PASSWORD: password = '' } = lab.everthaw.environment;
-    const cleanup = await historic('vcbCleanup', '-y', '-h', host, '-u', 'backup-user', '-p', password);
+    const cleanup = await historic(lab, 'vcbCleanup', '-y', '-h', host, '-u', 'backup-user', '-p', password);
     expect(cleanup).toMatchObject({ code: 0, stdout: 'nothing is left over\n' });
     expect(cleanup.stderr).toContain('visible in the process list');
-    expect(await historic('vcbCleanup', '--nonsense')).toMatchObject({ code: 2 });
+    expect(await historic(lab, 'vcbCleanup', '--nonsense')).toMatchObject({ code: 2 });
   });
 });
 
 describe('config.js', () => {
   it('says all of a backup, also that whatever certificate the host shows is to be believed', async () => {
-    const installPath = await installed('TRANSPORT_MODE="nbdssl";', 'VERIFY_SSL_CERTIFICATES=0;');
+    const installPath = await installed(lab, 'TRANSPORT_MODE="nbdssl";', 'VERIFY_SSL_CERTIFICATES=0;');
     const ran = await run(process.execPath, [EVERTHAW, 'backup', 'web', '--install-path', installPath], {
-      env: { ...hostless(), EVERTHAW_CA_FILE: '' },
+      env: { ...hostless(lab), EVERTHAW_CA_FILE: '' },
       mayFail: true,
     });
     expect(ran).toMatchObject({ code: 0 });
@@ -107,9 +69,9 @@ describe('config.js', () => {
   it('that names no transport means san, and nothing else is taken for it', async () => {
     const ran = await run(
       process.execPath,
-      [EVERTHAW, 'backup', 'web', '--install-path', await installed()],
+      [EVERTHAW, 'backup', 'web', '--install-path', await installed(lab)],
       {
-        env: hostless(),
+        env: hostless(lab),
         mayFail: true,
       },
     );
@@ -117,8 +79,8 @@ describe('config.js', () => {
   });
 
   it('with problems is refused with all of them, before anybody is asked', async () => {
-    const installPath = await installed('MAX_RETRY=3;', 'PREEXISTING_MOUNTPOINT=require("fs");');
-    const line = refusal(await historic('postCommand', installPath, 'web'), 2);
+    const installPath = await installed(lab, 'MAX_RETRY=3;', 'PREEXISTING_MOUNTPOINT=require("fs");');
+    const line = refusal(await historic(lab, 'postCommand', installPath, 'web'), 2);
     expect(line).toContain('2 problems');
     expect(line).toMatch(/config\.js:8: unknown option "MAX_RETRY"; did you mean MAX_RETRIES\?/);
     expect(line).toMatch(/config\.js:9: PREEXISTING_MOUNTPOINT is neither/);
@@ -137,7 +99,7 @@ describe('backuptools.conf', () => {
     const cleanUp = (): Promise<Ran> => {
       const program = fileURLToPath(new URL('../../src/cli/vcbCleanup.js', import.meta.url));
       return run(process.execPath, [program, '-y'], {
-        env: { ...hostless(), EVERTHAW_PORT: port, EVERTHAW_BACKUPTOOLS_CONF: file },
+        env: { ...hostless(lab), EVERTHAW_PORT: port, EVERTHAW_BACKUPTOOLS_CONF: file },
         mayFail: true,
       });
     };
