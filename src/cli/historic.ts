@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { Settings } from '../config/settings.js';
+import { addPlaceDefaults, type PlaceFlags, type RestoreFlags } from './restore.js';
 import { addCleanupFlags, runCleanup, type CleanupFlags } from './cleanup.js';
 
 interface HistoricFlags {
@@ -38,6 +39,59 @@ export function postCommand(settings: Settings): Command {
       const { letGoOfVm } = await import('./letGoOfVm.js');
       await letGoOfVm(withLogin(settings, flags), vm, flags.json);
     });
+}
+
+/** Flags that vcbRestore and vcbResAll share. */
+interface HistoricRestoreFlags extends HistoricFlags, Omit<PlaceFlags, 'catalog' | 'existing'> {
+  readonly s: string;
+  readonly a?: string;
+  readonly b: string;
+  readonly powerOn: boolean;
+}
+
+/** `vcbRestore`: restores one VM. */
+export function vcbRestore(settings: Settings): Command {
+  return historicRestore('vcbRestore', 'restore a VM from a backup directory').action(
+    async (flags: HistoricRestoreFlags) => {
+      const { runRestore } = await import('./runRestore.js');
+      await runRestore(withLogin(settings, flags), flags.s, restoreFlags(flags));
+    },
+  );
+}
+
+/** `vcbResAll`: restores every backup below a directory. */
+export function vcbResAll(settings: Settings): Command {
+  return historicRestore('vcbResAll', 'restore every backup below a directory, one after the other').action(
+    async (flags: HistoricRestoreFlags) => {
+      const { restoreAll } = await import('./restoreAll.js');
+      await restoreAll(withLogin(settings, flags), flags.s, restoreFlags(flags));
+    },
+  );
+}
+
+function historicRestore(name: string, description: string): Command {
+  return addPlaceDefaults(
+    historic(name)
+      .description(description)
+      .requiredOption('-s <source>', 'directory')
+      .option('-a <catalog>', 'an edited copy of a catalog')
+      .option('-b <what>', 'what is done with what exists: prompt, overwrite, keep or abort', 'prompt')
+      .option('--power-on', 'power it on when it is whole', false)
+      .option('--json', 'one JSON object a line', false),
+  );
+}
+
+function restoreFlags({ a, b, ...flags }: HistoricRestoreFlags & { readonly json?: boolean }): RestoreFlags {
+  const { dsPath, vmHost, resourcePool, folderPath, powerOn, json = false } = flags;
+  return {
+    ...(a === undefined ? {} : { catalog: a }),
+    ...(dsPath === undefined ? {} : { dsPath }),
+    ...(vmHost === undefined ? {} : { vmHost }),
+    ...(resourcePool === undefined ? {} : { resourcePool }),
+    ...(folderPath === undefined ? {} : { folderPath }),
+    ...{ existing: b, overwrite: false, powerOn, newAddresses: false },
+    ...{ retries: '0', backoff: '10', json, detach: false },
+  };
 }
 
 function withLogin(settings: Settings, { host, user, password }: HistoricFlags): Settings {

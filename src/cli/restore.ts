@@ -1,8 +1,18 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import type { Settings } from '../config/settings.js';
 import { addRunFlags, type RunFlags } from './runFlags.js';
 
-export interface RestoreFlags extends RunFlags {
+/** Where a VM is restored to, by a catalog (F12, F4), and what is done with what is there. */
+export interface PlaceFlags {
+  readonly catalog?: string;
+  readonly existing: string;
+  readonly dsPath?: string;
+  readonly vmHost?: string;
+  readonly resourcePool?: string;
+  readonly folderPath?: string;
+}
+
+export interface RestoreFlags extends RunFlags, PlaceFlags {
   readonly name?: string;
   readonly overwrite: boolean;
   readonly powerOn: boolean;
@@ -17,7 +27,20 @@ export function addRestore(program: Command, settings: Settings): void {
     .description('restore a VM from a backup directory')
     .argument('<directory>', 'the backup')
     .option('--name <name>', 'restore under another name, beside the original')
-    .option('--overwrite', 'replace a powered-off VM of that name, once the new one is whole', false)
+    .option(
+      '--catalog <file>',
+      'an edited copy of the backup’s catalog: other datastores, folder, pool, host',
+    )
+    .option(
+      '--existing <what>',
+      'a VM of that name, or files where its disks would be: prompt (without a terminal: abort), overwrite, keep or abort',
+      'prompt',
+    )
+    .option(
+      '--overwrite',
+      'as --existing overwrite: replace a powered-off VM, once the new one is whole',
+      false,
+    )
     .option('--power-on', 'power it on when it is whole', false)
     .option('--storage <place>', 'restore to this datastore or directory of the host, not the original’s')
     .option('--network <name>', 'libvirt: connect it to this network')
@@ -26,8 +49,25 @@ export function addRestore(program: Command, settings: Settings): void {
       'after',
       '\nExample:\n  everthaw restore /backups/db1-fullVM --host vc.example.com --username backup --password-file pw --ca-file ca.pem',
     );
-  addRunFlags(command).action(async (directory: string, flags: RestoreFlags) => {
+  addRunFlags(addPlaceDefaults(command)).action(async (directory: string, flags: RestoreFlags) => {
     const { runRestore } = await import('./runRestore.js');
     await runRestore(settings, directory, flags);
   });
+}
+
+/** Places for what a catalog lacks (F4). */
+export function addPlaceDefaults(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--ds-path <path>', 'for a catalog without paths: "[oldvms] %VMNAME%"').env(
+        'EVERTHAW_DSPATH',
+      ),
+    )
+    .addOption(new Option('--vm-host <name>', 'for a catalog without a host').env('EVERTHAW_VMHOST'))
+    .addOption(
+      new Option('--resource-pool <path>', 'for a catalog without one; %VMHOST% stands for --vm-host').env(
+        'EVERTHAW_RESOURCEPOOL',
+      ),
+    )
+    .addOption(new Option('--folder-path <path>', 'for a catalog without one').env('EVERTHAW_FOLDERPATH'));
 }

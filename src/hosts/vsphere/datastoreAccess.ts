@@ -101,16 +101,34 @@ export async function urlAccess(session: VsphereSession, caFile: string | undefi
 }
 
 /** A small text file of a datastore, or undefined where there is none. */
-export async function readDatastoreText(
+export function readDatastoreText(
   session: VsphereSession,
   place: DatastorePlace,
   path: string,
+): Promise<string | undefined> {
+  return askDatastore(session, place, path, 'GET');
+}
+
+export async function datastoreFileExists(
+  session: VsphereSession,
+  place: DatastorePlace,
+  path: string,
+): Promise<boolean> {
+  return (await askDatastore(session, place, path, 'HEAD')) !== undefined;
+}
+
+async function askDatastore(
+  session: VsphereSession,
+  place: DatastorePlace,
+  path: string,
+  method: 'GET' | 'HEAD',
 ): Promise<string | undefined> {
   const what = `read ${formatDatastorePath(place.datastore, path)}`;
   const agent = new Agent({ connect: trustingConnector(session.at.trust) });
   try {
     return await session.withCookie(async (cookie) => {
       const response = await request(folderUrl(session.url, place.datacenter, place.datastore, path), {
+        method,
         dispatcher: agent,
         headers: { cookie: `vmware_soap_session=${cookie}` },
       });
