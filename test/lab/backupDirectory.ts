@@ -57,5 +57,5 @@ export async function writeBackup(
     disks: [{ label: 'virtio0:0', capacityBytes: CAPACITY_BYTES, file: DISK, format: 'raw', originalPath }],
     files,
   };
-  await writeFile(join(directory, 'manifest.json'), JSON.stringify(change(manifest)));
+  await writeFile(join(directory, 'manifest.json'), `${JSON.stringify(change(manifest), undefined, 2)}\n`);
 }
