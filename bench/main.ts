@@ -9,6 +9,7 @@ import { guestFreeze } from './guestFreeze.js';
 import { guestImage } from './guestImage.js';
 import { guestRun } from './guestRun.js';
 import { leaseExport } from './leaseExport.js';
+import { listBackups } from './listBackups.js';
 import { nbdcopySettings } from './nbdcopySettings.js';
 import { restoreUpload } from './restoreUpload.js';
 import { workerMemory } from './workerMemory.js';
@@ -22,6 +23,7 @@ const FIGURES: readonly Figure[] = [
   workerMemory,
   workflowOverhead,
   commandStart,
+  listBackups,
   guestImage,
   guestRun,
   guestFreeze,

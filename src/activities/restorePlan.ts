@@ -1,6 +1,8 @@
 import { EverthawError } from '../domain/errors.js';
 import type { RestorePlan, RestoreRequest, Step } from '../domain/runs.js';
+import { restoreWish } from '../domain/placeWish.js';
 import { readManifest } from '../destinations/restorePoint.js';
+import { lookAtTarget, obstacleOf, targetExists } from '../hosts/restoreTarget.js';
 import { hostOf, takeLoan, type Dependencies } from './dependencies.js';
 
 export interface PlanInput extends Step {
@@ -15,27 +17,16 @@ export function createPlanRestore(dependencies: Dependencies) {
     const host = await hostOf(dependencies, input);
     const manifest = await readManifest(request.directory);
     const way = host.importWay(manifest.disks);
-    const place = await host.findPlace({
-      vm: manifest.vm,
-      disks: manifest.disks.map((disk) => ({
-        ...disk,
-        sizeBytes: manifest.files.find(({ path }) => path === disk.file)?.sizeBytes ?? 0,
-      })),
-      ...(request.storage === undefined ? {} : { storage: request.storage }),
-      ...(request.network === undefined ? {} : { network: request.network }),
-    });
-    const existing = await host.findVms({ kind: 'name', value: request.vm.name });
+    const wish = restoreWish(manifest, request);
+    const place = await host.findPlace(wish);
+    const { name } = request.vm;
+    const target = await lookAtTarget(host, { name, isCopy: name !== manifest.vm.name }, place, wish);
+    const obstacle = obstacleOf(target);
+    if (obstacle !== undefined && request.existing === 'abort') throw targetExists(name, obstacle);
+    const { vms: existing, files } = target;
     const [vm] = existing;
-    if (vm === undefined) return { place, way, warnings: [] };
-    const what = `restore VM "${request.vm.name}"`;
-    if (request.existing === 'abort') {
-      throw new EverthawError({
-        code: 'RestoreTargetExists',
-        what,
-        why: `a VM of that name exists (${vm.moref})`,
-        hint: 'restore under another name with --name, or replace it with --overwrite',
-      });
-    }
+    if (vm === undefined) return { place, way, warnings: files.map(stays) };
+    const what = `restore VM "${name}"`;
     if (existing.length > 1 || vm.instanceUuid !== request.vm.instanceUuid) {
       throw new EverthawError({
         code: 'VmAmbiguous',
@@ -54,4 +45,9 @@ export function createPlanRestore(dependencies: Dependencies) {
     }
     return { place, way, existing: { moref: vm.moref, instanceUuid: vm.instanceUuid }, warnings: [] };
   };
+}
+
+/** A restored VM has a directory of its own: what is not known to be an earlier one's is never written to, and not removed. */
+function stays(file: string): string {
+  return `${file} stays as it is: the disks of the restored VM lie in a directory of their own`;
 }

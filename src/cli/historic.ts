@@ -1,4 +1,5 @@
 import { Argument, Command } from 'commander';
+import { addPlaceDefaults, type RestoreFlags } from './restore.js';
 import { addCleanupFlags, runCleanup, type CleanupFlags } from './cleanup.js';
 import { settingsReader } from './readSettings.js';
 
@@ -36,6 +37,57 @@ export function preCommand(): Command {
       const { exportVm } = await import('./exportVm.js');
       await exportVm(settings, vm, kind, flags.json);
     });
+}
+
+/** Flags that vcbRestore and vcbResAll share. */
+interface HistoricRestoreFlags {
+  readonly s: string;
+  readonly a?: string;
+  readonly b: string;
+  readonly powerOn: boolean;
+  readonly json: boolean;
+}
+
+/** `vcbRestore`: restores one VM. */
+export function vcbRestore(): Command {
+  return historicRestore('vcbRestore', 'restore a VM from a backup directory').action(
+    async (flags: HistoricRestoreFlags) => {
+      const settings = await readSettings(flags, { isConsole: true });
+      const { runRestore } = await import('./runRestore.js');
+      await runRestore(settings, flags.s, restoreFlags(flags));
+    },
+  );
+}
+
+/** `vcbResAll`: restores every backup below a directory. */
+export function vcbResAll(): Command {
+  return historicRestore('vcbResAll', 'restore every backup below a directory, one after the other').action(
+    async (flags: HistoricRestoreFlags) => {
+      const settings = await readSettings(flags, { isConsole: true });
+      const { restoreAll } = await import('./restoreAll.js');
+      await restoreAll(settings, flags.s, restoreFlags(flags));
+    },
+  );
+}
+
+function historicRestore(name: string, description: string): Command {
+  return addPlaceDefaults(
+    historic(name)
+      .description(description)
+      .requiredOption('-s <source>', 'directory')
+      .option('-a <catalog>', 'an edited copy of a catalog')
+      .option('-b <what>', 'what is done with what exists: prompt, overwrite, keep or abort', 'prompt')
+      .option('--power-on', 'power it on when it is whole', false)
+      .option('--json', 'one JSON object a line', false),
+  );
+}
+
+function restoreFlags({ a, b, powerOn, json }: HistoricRestoreFlags): RestoreFlags {
+  return {
+    ...(a === undefined ? {} : { catalog: a }),
+    ...{ existing: b, overwrite: false, powerOn, newAddresses: false },
+    ...{ json, detach: false },
+  };
 }
 
 /** `post-command`: ends the run of one VM and lets go of all that it left. */

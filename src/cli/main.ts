@@ -6,6 +6,7 @@ import { addCleanup } from './cleanup.js';
 import { addConfig } from './config.js';
 import { addDaemonCommands } from './daemonCommands.js';
 import { EXIT, Output } from './output.js';
+import { addPointCommands } from './pointCommands.js';
 import { settingsReader } from './readSettings.js';
 import { addRestore } from './restore.js';
 import { addRunCommands } from './runCommands.js';
@@ -19,6 +20,7 @@ const settings = settingsReader(() => program.opts<{ config?: string }>().config
 addBackup(program, settings);
 addRestore(program, settings);
 addRunCommands(program, settings);
+addPointCommands(program);
 addCleanup(program, settings);
 addDaemonCommands(program, settings);
 addConfig(program);

@@ -1,8 +1,11 @@
 import type { Command } from 'commander';
 import type { ReadSettings } from './readSettings.js';
 import { addRunFlags, type RunFlags } from './runFlags.js';
+import { addSettingFlags } from './settingFlags.js';
 
 export interface RestoreFlags extends RunFlags {
+  readonly catalog?: string;
+  readonly existing: string;
   readonly name?: string;
   readonly overwrite: boolean;
   readonly powerOn: boolean;
@@ -17,7 +20,20 @@ export function addRestore(program: Command, readSettings: ReadSettings): void {
     .description('restore a VM from a backup directory')
     .argument('<directory>', 'the backup')
     .option('--name <name>', 'restore under another name, beside the original')
-    .option('--overwrite', 'replace a powered-off VM of that name, once the new one is whole', false)
+    .option(
+      '--catalog <file>',
+      'an edited copy of the backup’s catalog: other datastores, folder, pool, host',
+    )
+    .option(
+      '--existing <what>',
+      'a VM of that name, or files where its disks would be: prompt (without a terminal: abort), overwrite, keep or abort',
+      'prompt',
+    )
+    .option(
+      '--overwrite',
+      'as --existing overwrite: replace a powered-off VM, once the new one is whole',
+      false,
+    )
     .option('--power-on', 'power it on when it is whole', false)
     .option('--storage <place>', 'restore to this datastore or directory of the host, not the original’s')
     .option('--network <name>', 'libvirt: connect it to this network')
@@ -26,9 +42,14 @@ export function addRestore(program: Command, readSettings: ReadSettings): void {
       'after',
       '\nExample:\n  everthaw restore /backups/db1-fullVM --host vc.example.com --username backup --password-file pw --ca-file ca.pem',
     );
-  addRunFlags(command).action(async (directory: string, flags: RestoreFlags) => {
+  addRunFlags(addPlaceDefaults(command)).action(async (directory: string, flags: RestoreFlags) => {
     const settings = await readSettings(flags);
     const { runRestore } = await import('./runRestore.js');
     await runRestore(settings, directory, flags);
   });
+}
+
+/** Places for what a catalog lacks (F4). */
+export function addPlaceDefaults(command: Command): Command {
+  return addSettingFlags(command, 'restoreDatastore', 'restoreHost', 'restoreResourcePool', 'restoreFolder');
 }

@@ -3,35 +3,54 @@ import { resolve } from 'node:path';
 import type { Settings } from '../config/settings.js';
 import { formatBytes, formatDuration } from '../domain/format.js';
 import type { Manifest } from '../domain/manifest.js';
-import type { RestoreRequest, RestoreResult } from '../domain/runs.js';
+import { restoreWish } from '../domain/placeWish.js';
+import type { RestoreRequest, RestoreResult, RestoreWish } from '../domain/runs.js';
 import { readManifest } from '../destinations/restorePoint.js';
 import type { Host } from '../hosts/host.js';
 import { accessHost, type HostAccess } from './hostAccess.js';
+import { answerFor, EXISTING, type Answer } from './existing.js';
+import { Output } from './output.js';
+import { placesOf } from './places.js';
 import type { RestoreFlags } from './restore.js';
+import { oneOf } from './values.js';
+
+/** What became of one backup: restored, started (`--detach`), or left alone because of what is there. */
+export type RestoreOutcome = 'restored' | 'kept';
 
 export async function runRestore(
   settings: Settings,
   directoryText: string,
   flags: RestoreFlags,
-): Promise<void> {
+): Promise<RestoreOutcome> {
   const directory = resolve(directoryText);
   const manifest = await readManifest(directory);
   const name = flags.name ?? manifest.vm.name;
+  const { places, notes } = await placesOf(settings, flags.catalog, directory, manifest);
+  for (const note of notes) console.error(`note: ${note}`);
+  const wish = {
+    ...(places === undefined ? {} : { places }),
+    ...(flags.storage === undefined ? {} : { storage: flags.storage }),
+    ...(flags.network === undefined ? {} : { network: flags.network }),
+  };
   // The client of Temporal takes as long to load as the host to answer.
-  const [{ access, instanceUuid }, { startAndFollow }, { startRestore }] = await Promise.all([
-    findIdentity(settings, flags, name, manifest.vm),
+  const [{ access, existing, instanceUuid }, { startAndFollow }, { startRestore }] = await Promise.all([
+    lookAtHost(settings, flags, name, manifest, restoreWish(manifest, wish)),
     import('./startAndFollow.js'),
     import('../temporal/runs.js'),
   ]);
+  if (existing.answer === 'keep') {
+    const why = `${existing.obstacle}, and stays: nothing was restored`;
+    new Output(flags.json).result({ state: 'skipped', name, why }, [`restore skipped: "${name}": ${why}`]);
+    return 'kept';
+  }
   const request: RestoreRequest = {
     vm: { hostUuid: access.host.identity.uuid, instanceUuid, name },
     proxy: settings.proxy,
     loan: randomUUID(),
     directory,
-    existing: flags.overwrite ? 'overwrite' : 'abort',
+    existing: existing.answer,
     powerOn: flags.powerOn,
-    ...(flags.storage === undefined ? {} : { storage: flags.storage }),
-    ...(flags.network === undefined ? {} : { network: flags.network }),
+    ...wish,
     newAddresses: flags.newAddresses,
     retries: settings.retries,
   };
@@ -42,17 +61,23 @@ export async function runRestore(
     start: startRestore,
     describe: describeRestore,
   });
+  return 'restored';
 }
 
-async function findIdentity(
+async function lookAtHost(
   settings: Settings,
   flags: RestoreFlags,
   name: string,
-  original: Manifest['vm'],
-): Promise<{ readonly access: HostAccess; readonly instanceUuid: string }> {
+  manifest: Manifest,
+  wish: RestoreWish,
+): Promise<{ readonly access: HostAccess; readonly existing: Answer; readonly instanceUuid: string }> {
+  const policy = oneOf('--existing', flags.overwrite ? 'overwrite' : flags.existing, EXISTING);
   const access = await accessHost(settings);
   try {
-    return { access, instanceUuid: await identityFor(flags, name, original, access.host) };
+    const { host } = access;
+    const existing = await answerFor(policy, host, name, manifest, wish, flags.json);
+    const instanceUuid = await identityFor(existing.answer === 'overwrite', name, manifest.vm, host);
+    return { access, existing, instanceUuid };
   } finally {
     await access.host.logout();
   }
@@ -60,12 +85,12 @@ async function findIdentity(
 
 /** Whose identity the restored VM has: the replaced VM's, the original's if nobody has it, or a new one for a copy. */
 async function identityFor(
-  flags: RestoreFlags,
+  replaces: boolean,
   name: string,
   original: Manifest['vm'],
   host: Host,
 ): Promise<string> {
-  if (flags.overwrite) {
+  if (replaces) {
     const [replaced] = await host.findVms({ kind: 'name', value: name });
     if (replaced !== undefined) return replaced.instanceUuid;
   }

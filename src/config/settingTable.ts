@@ -419,15 +419,31 @@ export const SETTINGS = {
   restoreDatastore: {
     kind: GIVEN,
     what: 'DSPATH: where VMs of ESX 2.5 backups are restored to, as `[oldvms] %VMNAME%`',
+    env: 'EVERTHAW_DSPATH',
+    flag: '--ds-path <path>',
     conf: 'DSPATH',
   },
-  restoreHost: { kind: GIVEN, what: 'VMHOST: the host that such a VM is powered on at', conf: 'VMHOST' },
+  restoreHost: {
+    kind: GIVEN,
+    what: 'VMHOST: the host that such a VM is powered on at',
+    env: 'EVERTHAW_VMHOST',
+    flag: '--vm-host <name>',
+    conf: 'VMHOST',
+  },
   restoreResourcePool: {
     kind: GIVEN,
     what: 'RESOURCEPOOL: its resource pool; `%VMHOST%` stands for VMHOST',
+    env: 'EVERTHAW_RESOURCEPOOL',
+    flag: '--resource-pool <path>',
     conf: 'RESOURCEPOOL',
   },
-  restoreFolder: { kind: GIVEN, what: 'FOLDERPATH: its folder', conf: 'FOLDERPATH' },
+  restoreFolder: {
+    kind: GIVEN,
+    what: 'FOLDERPATH: its folder',
+    env: 'EVERTHAW_FOLDERPATH',
+    flag: '--folder-path <path>',
+    conf: 'FOLDERPATH',
+  },
 } as const satisfies Record<string, SettingDeclaration>;
 
 export type SettingName = keyof typeof SETTINGS;

@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import * as z from 'zod';
 import { EverthawError } from '../domain/errors.js';
@@ -15,6 +16,15 @@ const fileName = z
     },
   );
 
+/** A disk's place goes into names of files on the host. */
+const label = z.string().regex(/^[a-z]{1,16}\d{1,9}:\d{1,9}$/);
+
+/** No program can be told of a name with this character, and no hypervisor has one. */
+const name = z.string().refine((text) => !text.includes('\0'), { message: 'has a NUL' });
+
+/** A manifest of a thousand disks is smaller. */
+const LARGEST_MANIFEST_BYTES = 64 * 1024 * 1024;
+
 const MANIFEST: z.ZodType<Manifest> = z.object({
   format: z.literal('everthaw/1'),
   everthawVersion: z.string(),
@@ -23,7 +33,7 @@ const MANIFEST: z.ZodType<Manifest> = z.object({
   workflowId: z.string(),
   host: z.object({ uuid: z.string(), product: z.string(), address: z.string() }),
   vm: z.object({
-    name: z.string(),
+    name,
     instanceUuid: z.string(),
     biosUuid: z.string(),
     powerState: z.string(),
@@ -40,7 +50,7 @@ const MANIFEST: z.ZodType<Manifest> = z.object({
   ),
   disks: z.array(
     z.object({
-      label: z.string(),
+      label,
       capacityBytes: z.number().int().positive(),
       file: fileName,
       format: z.enum(['vmdk-stream-optimized', 'vmdk-flat', 'vmdk-sparse', 'qcow2', 'raw']),
@@ -62,7 +72,7 @@ export async function readManifest(directory: string): Promise<Manifest> {
   const file = join(directory, MANIFEST_FILE);
   let text: string;
   try {
-    text = await readFile(file, 'utf8');
+    text = await readPlainFile(file, LARGEST_MANIFEST_BYTES);
   } catch (error) {
     throw damaged(
       directory,
@@ -82,6 +92,23 @@ export async function readManifest(directory: string): Promise<Manifest> {
   const unlisted = parsed.data.disks.find(({ file: name }) => !listed.has(name));
   if (unlisted !== undefined) throw damaged(directory, `its manifest lists no hash for ${unlisted.file}`);
   return parsed.data;
+}
+
+/**
+ * The text of a file that lies in a backup: a link is not followed, and nothing is waited for that a pipe may say.
+ *
+ * @throws an error with a code, as readFile does
+ */
+export async function readPlainFile(file: string, largestBytes: number): Promise<string> {
+  const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const found = await handle.stat();
+    if (!found.isFile()) throw Object.assign(new Error('it is no file'), { code: 'it is no file' });
+    if (found.size > largestBytes) throw Object.assign(new Error('too large'), { code: 'EFBIG' });
+    return await handle.readFile('utf8');
+  } finally {
+    await handle.close();
+  }
 }
 
 export function damaged(directory: string, why: string): EverthawError {

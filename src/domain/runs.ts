@@ -2,7 +2,7 @@ import type { ImageFormat } from './diskFiles.js';
 import type { RunRef, VmRef } from './holding.js';
 import type { Consistency, Manifest, ManifestDisk, ManifestFile } from './manifest.js';
 import type { Transport } from './transport.js';
-import type { DiskDescription, DiskLabel } from './vm.js';
+import type { DatastoreInfo, DiskDescription, DiskLabel } from './vm.js';
 
 /** Retrying of a failed operation (F3): `maximumRetries` times, each after `backoffMs`. A lost worker counts for nothing. */
 export interface RetrySettings {
@@ -138,9 +138,11 @@ export interface RestoreRequest {
   readonly loan: string;
   /** The restore point's directory on the proxy. */
   readonly directory: string;
-  /** What to do where a VM of that name exists (F12). */
+  /** What to do where a VM of that name exists, or files where its disks would be (F12); a person was asked before. */
   readonly existing: 'abort' | 'overwrite';
   readonly powerOn: boolean;
+  /** Places by a catalog, where they are not the manifest's. */
+  readonly places?: PlaceWish;
   /** Storage and network to restore to, where they are not the original's. */
   readonly storage?: string;
   readonly network?: string;
@@ -171,10 +173,27 @@ export interface RestorePlace {
   readonly ids: Readonly<Record<string, string>>;
 }
 
+/** Places as a catalog tells them (F12): in the words of the host that the VM was on. */
+export interface PlaceWish {
+  readonly folderPath: string;
+  readonly resourcePool: string;
+  /** Where another host is wanted than the one that it was on. */
+  readonly host?: string;
+  /** Of the VM's configuration file. */
+  readonly configPath?: string;
+  readonly diskPaths: Readonly<Record<DiskLabel, string>>;
+}
+
 /** Where a user wants a VM restored to; what is not said is as it was. */
 export interface RestoreWish {
   readonly vm: Pick<Manifest['vm'], 'folderPath' | 'resourcePool'> &
     Partial<Pick<Manifest['vm'], 'configuration'>>;
+  /** The host that it is to be on. */
+  readonly host?: string;
+  /** Where its configuration file is to be; beside the first disk if not given. */
+  readonly configPath?: string;
+  /** Storage by the names and paths that it had when the backup was taken (F13). */
+  readonly datastores?: readonly DatastoreInfo[];
   readonly disks: readonly WishedDisk[];
   readonly storage?: string;
   readonly network?: string;

@@ -98,6 +98,8 @@ export interface Host {
   /** How disks of these formats can come back here. @throws EverthawError DiskNotSupported where they cannot */
   importWay(disks: readonly ManifestDisk[]): ImportWay;
   findPlace(wish: RestoreWish): Promise<RestorePlace>;
+  /** Files that are where disks of that wish would be, had they the names of old. Nothing of ours ever writes to them. */
+  existingFiles(place: RestorePlace, wish: RestoreWish): Promise<readonly string[]>;
   openImport(request: ImportRequest, notes: LeaseNotes, signal: AbortSignal): Promise<DiskImport>;
   makeDirectory(place: RestorePlace, directory: string): Promise<void>;
   uploadFile(place: RestorePlace, path: string, file: string): Promise<SourceProgram>;

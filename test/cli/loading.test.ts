@@ -9,7 +9,7 @@ const TELL = `export async function load(url, context, next) {
 }`;
 const REGISTER = `import { register } from 'node:module'; register(${JSON.stringify(moduleOf(TELL))});`;
 
-it.each(['--help', '--version', 'backup --help', 'restore --help', 'cleanup --help'])(
+it.each(['--help', '--version', 'backup --help', 'restore --help', 'cleanup --help', 'list --help'])(
   'what a command does not work with is not loaded: everthaw %s',
   async (words) => {
     const args = [`--import=${moduleOf(REGISTER)}`, EVERTHAW, ...words.split(' ')];

@@ -60,11 +60,11 @@ export class Lab {
   }
 
   /** SHA-256 of a VM's disk as another client reads it from the datastore. */
-  async diskOf(vm: string, index = 0): Promise<string> {
+  async diskOf(vm: string, index = 0, datastore = 'LocalDS_0'): Promise<string> {
     const path = (await this.vcenter.vm(vm)).disks?.[index]?.path ?? '';
     const file = join(this.everthaw.directory, 'read-back.raw');
     await this.vcenter.govc(
-      'datastore.download',
+      ...['datastore.download', '-ds', datastore],
       path.replace(/^\[[^\]]+\] /, '').replace(/\.vmdk$/, '-flat.vmdk'),
       file,
     );

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Manifest } from '../../src/domain/manifest.js';
@@ -168,6 +168,27 @@ describe('a restore', () => {
     expect(await lab.leftovers(guest)).toEqual([]);
     await lab.libvirt.virsh('destroy', 'copy');
     await lab.libvirt.virsh('undefine', 'copy');
+  });
+
+  it('goes to the directory that an edited catalog names, with the same bytes', async () => {
+    const guest = await start({ name: 'catalogued' });
+    await guest.powerOff();
+    expect(await lab.backup(guest.name)).toMatchObject({ code: 0, stderr: '' });
+    const directory = lab.directoryOf(guest.name);
+    const elsewhere = join(lab.everthaw.directory, 'by-catalog');
+    await run('mkdir', [elsewhere]);
+    const catalog = join(lab.everthaw.directory, 'catalog');
+    const text = await readFile(join(directory, 'catalog'), 'utf8');
+    await writeFile(catalog, text.replaceAll(`diskname= "${guest.directory}`, `diskname= "${elsewhere}`));
+    const restore = await lab.restore(directory, '--catalog', catalog, '--name', 'catalogued-2');
+    expect(restore).toMatchObject({ code: 0, stderr: '' });
+    const restored = await lab.disksOf('catalogued-2');
+    const { disks } = await manifestOf(directory);
+    for (const [index, { file }] of disks.entries()) {
+      expect(restored[index]).toContain(`${elsewhere}/`);
+      await run('qemu-img', ['compare', join(directory, file), restored[index] ?? '']);
+    }
+    await lab.libvirt.virsh('undefine', 'catalogued-2');
   });
 
   it('replaces a VM that is off only when the new one is whole', async () => {

@@ -30,7 +30,7 @@ import { parseAddress, shellOf } from './connection/libvirtUri.js';
 import { listMarkedVms, unmarkVm } from './restore/marks.js';
 import { powerOn } from './restore/power.js';
 import { renameVm } from './restore/renameVm.js';
-import { findPlace } from './restore/restorePlace.js';
+import { existingFiles, findPlace } from './restore/restorePlace.js';
 import { checkVm, watchVm } from './snapshot/room.js';
 import { setIdentity } from './restore/setIdentity.js';
 import type { LibvirtSettings } from './connection/settings.js';
@@ -160,6 +160,10 @@ export class LibvirtHost implements Host {
 
   findPlace(wish: RestoreWish): Promise<RestorePlace> {
     return findPlace(this.#libvirt.virsh, wish);
+  }
+
+  existingFiles(place: RestorePlace, wish: RestoreWish): Promise<readonly string[]> {
+    return existingFiles(this.#libvirt.virsh, place, wish);
   }
 
   openImport(request: ImportRequest): Promise<DiskImport> {

@@ -100,7 +100,9 @@ export function parseConfiguration(json: JsonObject): VmConfiguration {
 export interface ConfigSpecOptions {
   readonly name: string;
   readonly mark: string;
+  /** Of the VM's own files. */
   readonly datastore: string;
+  readonly diskDatastore: (label: string) => string;
   /** Path of a disk that lies on the datastore already; without it the disk is made. */
   readonly existingDisk?: (label: string) => string;
 }
@@ -135,7 +137,7 @@ export function configSpec(configuration: VmConfiguration, options: ConfigSpecOp
           typed('VirtualDisk', {
             key: -(index + 1) * 100,
             backing: typed('VirtualDiskFlatVer2BackingInfo', {
-              fileName: existingDisk?.(disk.label) ?? `[${options.datastore}]`,
+              fileName: existingDisk?.(disk.label) ?? `[${options.diskDatastore(disk.label)}]`,
               diskMode: 'persistent',
               ...(existingDisk === undefined ? { thinProvisioned: disk.thin } : {}),
             }),

@@ -36,13 +36,22 @@ export async function writeText(
   if (status === NOT_FOUND) throw translate(what, new VimFault('FileNotFound', ''));
 }
 
+export async function fileExists(
+  session: VsphereSession,
+  place: DatastorePlace,
+  path: string,
+): Promise<boolean> {
+  const what = `look for ${formatDatastorePath(place.datastore, path)}`;
+  return (await ask(session, what, place, path, { method: 'HEAD' })).status !== NOT_FOUND;
+}
+
 /** One request of the datastore's HTTPS access. @throws EverthawError for every answer but success and that it is not there */
 async function ask(
   session: VsphereSession,
   what: string,
   place: DatastorePlace,
   path: string,
-  { method, body }: { readonly method: 'GET' | 'PUT'; readonly body?: string },
+  { method, body }: { readonly method: 'GET' | 'HEAD' | 'PUT'; readonly body?: string },
 ): Promise<{ readonly status: number; readonly body: string }> {
   const agent = new Agent({ connect: trustingConnector(session.at.trust) });
   try {

@@ -1,11 +1,10 @@
 import { EverthawError } from '../../domain/errors.js';
 import { curlUpload } from '../../disks/curl.js';
 import type { ManifestDisk } from '../../domain/manifest.js';
-import type { ImportWay, RestorePlace, RestoreWish } from '../../domain/runs.js';
+import type { ImportWay } from '../../domain/runs.js';
 import type { DiskImport, ImportRequest, LeaseNotes } from '../exports.js';
 import { configSpec, parseConfiguration, type VmConfiguration } from './configuration.js';
 import { leaseKeyOf } from './devices.js';
-import { placeOf } from './inventory.js';
 import {
   awaitLease,
   checkSize,
@@ -15,48 +14,11 @@ import {
   manifestSizes,
   targetOf,
 } from './leases.js';
-import { parseDatastorePath } from './datastorePath.js';
-import { restorePlace, vspherePlace } from './place.js';
-import { readAll, readProperties, runTask } from './properties.js';
+import { datastoreOf, vspherePlace } from './place.js';
+import { readProperties, runTask } from './properties.js';
 import { returnValue } from './soapClient.js';
 import type { VsphereSession } from './session.js';
 import { readRef, ref, refXml, text, typed, type Ref } from './xml.js';
-
-/** Finds folder, pool and datastore by the names that a catalog or manifest gives. */
-export async function findPlace(
-  session: VsphereSession,
-  { vm, disks, storage, network }: RestoreWish,
-): Promise<RestorePlace> {
-  if (network !== undefined) {
-    throw new EverthawError({
-      code: 'WrongUsage',
-      what: `restore to network "${network}"`,
-      why: 'choosing another network is not built for vSphere yet',
-      hint: 'restore to the original network, and change it in the vSphere Client before powering on',
-    });
-  }
-  const wanted = storage ?? parseDatastorePath(disks[0]?.originalPath ?? '').datastore;
-  const folder = await findByPath(session, 'Folder', vm.folderPath);
-  const pool = await findByPath(session, 'ResourcePool', vm.resourcePool);
-  const datastores = await readAll(session, 'list the datastores', 'Datastore', ['summary.name']);
-  const { datacenter } = await placeOf(session, folder);
-  for (const { object, properties } of datastores) {
-    if (text(properties.get('summary.name')) !== wanted) continue;
-    if ((await placeOf(session, object)).datacenter === datacenter) {
-      return restorePlace({
-        datacenter,
-        folderId: folder.value,
-        poolId: pool.value,
-        datastore: wanted,
-      });
-    }
-  }
-  throw placeMissing(
-    'datastore',
-    wanted,
-    datastores.map(({ properties }) => text(properties.get('summary.name'))),
-  );
-}
 
 /** Streams go by an import lease, flat disks by the datastore: each in the form it is kept in. */
 export function importWay(disks: readonly ManifestDisk[]): ImportWay {
@@ -88,9 +50,11 @@ export async function openImportLease(
         name: request.name,
         mark: request.mark,
         datastore: place.datastore,
+        diskDatastore: (label) => datastoreOf(place, label),
       }),
     }),
     folder: refXml(ref('Folder', place.folderId)),
+    ...onHost(place.hostId),
   });
   const reference = readRef(returnValue(answer));
   if (reference === undefined) throw new Error(`${what}: the host gave no lease`);
@@ -131,6 +95,8 @@ export async function createVm(
     name: request.name,
     mark: request.mark,
     datastore: place.datastore,
+    // All were uploaded to one directory.
+    diskDatastore: () => place.datastore,
     existingDisk: (label) => `[${place.datastore}] ${directory}/${files.get(label) ?? ''}`,
   });
   const { result } = await runTask(
@@ -141,12 +107,18 @@ export async function createVm(
     {
       config: { ...config, files: { vmPathName: `[${place.datastore}] ${directory}/${directory}.vmx` } },
       pool: refXml(ref('ResourcePool', place.poolId)),
+      ...onHost(place.hostId),
     },
     signal,
   );
   const vm = readRef(result);
   if (vm === undefined) throw new Error(`${what}: the task named no VM`);
   return { moref: vm.value, instanceUuid: await instanceUuidOf(session, vm) };
+}
+
+/** Without one the resource pool's cluster chooses. */
+function onHost(hostId: string) {
+  return hostId === '' ? {} : { host: refXml(ref('HostSystem', hostId)) };
 }
 
 async function instanceUuidOf(session: VsphereSession, vm: Ref): Promise<string> {
@@ -157,30 +129,4 @@ async function instanceUuidOf(session: VsphereSession, vm: Ref): Promise<string>
 function keyOf(configuration: VmConfiguration, disk: VmConfiguration['disks'][number]): string {
   const controller = configuration.controllers.find(({ key }) => key === disk.controllerKey);
   return controller === undefined ? disk.label : leaseKeyOf({ controller, unitNumber: disk.unitNumber });
-}
-
-async function findByPath(
-  session: VsphereSession,
-  type: 'Folder' | 'ResourcePool',
-  path: string,
-): Promise<Ref> {
-  const { searchIndex } = await session.content();
-  const found = readRef(
-    returnValue(
-      await session.call(`find ${path}`, searchIndex, 'FindByInventoryPath', {
-        inventoryPath: path.replace(/^\//, ''),
-      }),
-    ),
-  );
-  if (found?.type === type || (type === 'ResourcePool' && found?.type === 'VirtualApp')) return found;
-  throw placeMissing(type === 'Folder' ? 'folder' : 'resource pool', path, []);
-}
-
-function placeMissing(kind: string, name: string, known: readonly string[]): EverthawError {
-  return new EverthawError({
-    code: 'RestorePlaceMissing',
-    what: `find ${kind} "${name}" to restore to`,
-    why: `the host has none of that name${known.length === 0 ? '' : `; it has ${known.join(', ')}`}`,
-    hint: 'make it on the host, or restore elsewhere by an edited manifest',
-  });
 }

@@ -113,6 +113,18 @@ export async function placeOf(session: VsphereSession, object: Ref): Promise<Inv
     : { ...above, path };
 }
 
+/** Paths of all resource pools, or of all folders that can hold VMs. */
+export async function inventoryPaths(
+  session: VsphereSession,
+  type: 'Folder' | 'ResourcePool',
+): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const { object } of await readAll(session, 'list places', type, ['name']))
+    found.push((await placeOf(session, object)).path);
+  // A datacenter's folders for hosts, networks and storage hold no VM.
+  return type === 'Folder' ? found.filter((path) => /\/vm(\/|$)/.test(path)) : found;
+}
+
 /** vSphere writes `%`, `/` and `\\` in names as %25, %2f and %5c. */
 export function decodeName(name: string): string {
   return name.replace(/%(25|2f|5c)/gi, (escape) => decodeURIComponent(escape));

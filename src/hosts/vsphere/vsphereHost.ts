@@ -14,7 +14,8 @@ import { datastoreRefusal, downloadProgram, openDatastoreDisk, uploadProgram } f
 import { deletePath, listDirectory, makeDirectory, readText, writeText } from './datastoreFiles.js';
 import { parseDatastorePath } from './datastorePath.js';
 import { describeVm, listVmFiles } from './description.js';
-import { createVm, findPlace, importWay, openImportLease } from './imports.js';
+import { existingFiles, findPlace } from './findPlace.js';
+import { createVm, importWay, openImportLease } from './imports.js';
 import { encodeName, findVm, findVms, placeOf } from './inventory.js';
 import { abortLease, openExportLease } from './leases.js';
 import { listMarkedVms, unmarkVm } from './mark.js';
@@ -179,6 +180,10 @@ export class VsphereHost implements Host {
 
   findPlace(wish: RestoreWish): Promise<RestorePlace> {
     return findPlace(this.#session, wish);
+  }
+
+  existingFiles(place: RestorePlace, wish: RestoreWish): Promise<readonly string[]> {
+    return existingFiles(this.#session, vspherePlace(place), wish);
   }
 
   openImport(request: ImportRequest, notes: LeaseNotes, signal: AbortSignal): Promise<DiskImport> {

@@ -1,4 +1,4 @@
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { EverthawError } from '../../../domain/errors.js';
 import { formatBytes } from '../../../domain/format.js';
 import type { RestorePlace, RestoreWish } from '../../../domain/runs.js';
@@ -59,6 +59,22 @@ function directoryBefore({ disks }: RestoreWish): string {
     why: `none of the VM's disks was a file (${disks.map(({ originalPath }) => originalPath).join(', ')}), and they come back as files`,
     hint: 'name a directory for them with --storage',
   });
+}
+
+/** Images of old in the directory that is restored to. */
+export async function existingFiles(
+  virsh: Virsh,
+  place: RestorePlace,
+  { disks }: RestoreWish,
+): Promise<readonly string[]> {
+  const { directory } = libvirtPlace(place);
+  const found: string[] = [];
+  for (const { originalPath } of disks) {
+    if (NO_STORAGE.test(originalPath)) continue;
+    const file = join(directory, basename(originalPath));
+    if ((await virsh.shell.run('test', ['-e', file])).exit === 0) found.push(file);
+  }
+  return found;
 }
 
 async function checkStorage(shell: HostShell, directory: string, needed: number): Promise<void> {

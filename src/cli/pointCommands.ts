@@ -1,0 +1,34 @@
+import type { Command } from 'commander';
+
+/** Commands on backups that are there: they read directories, and need no host and no server. */
+export function addPointCommands(program: Command): void {
+  program
+    .command('list')
+    .description('list the backups below directories: VM, time, kind, consistency, size, host')
+    .argument('<directory...>')
+    .option('--json', 'one JSON object a line', false)
+    .action(async (directories: readonly string[], { json }: { json: boolean }) => {
+      const { listPoints } = await import('./listPoints.js');
+      await listPoints(directories, json);
+    });
+
+  program
+    .command('show')
+    .description('show everything that is known of a backup')
+    .argument('<backup>', 'its directory')
+    .option('--json', 'as one JSON object', false)
+    .action(async (directory: string, { json }: { json: boolean }) => {
+      const { showPoint } = await import('./showPoint.js');
+      await showPoint(directory, json);
+    });
+
+  program
+    .command('verify')
+    .description('hash every file of backups and open every disk; exit code 1 if any is bad')
+    .argument('<backup...>', 'their directories')
+    .option('--json', 'one JSON object a line', false)
+    .action(async (directories: readonly string[], { json }: { json: boolean }) => {
+      const { verifyPoints } = await import('./verifyPoints.js');
+      await verifyPoints(directories, json);
+    });
+}

@@ -1,0 +1,78 @@
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import * as z from 'zod';
+import { EverthawError, isErrorWithCode } from '../domain/errors.js';
+import type { ManifestDisk } from '../domain/manifest.js';
+import { runForOutput, runProgram } from '../system/program.js';
+import type { SourceProgram } from '../system/sourceProgram.js';
+import { readExtent } from './vmdkDescriptor.js';
+
+const INFO = z.object({
+  'virtual-size': z.number(),
+  'backing-filename': z.string().optional(),
+});
+
+const QEMU_FORMATS: Readonly<Record<ManifestDisk['format'], string>> = {
+  'vmdk-stream-optimized': 'vmdk',
+  'vmdk-flat': 'vmdk',
+  'vmdk-sparse': 'vmdk',
+  qcow2: 'qcow2',
+  raw: 'raw',
+};
+/** Formats with tables of their own, which can disagree with each other. */
+const CHECKED: readonly ManifestDisk['format'][] = ['vmdk-stream-optimized', 'vmdk-sparse', 'qcow2'];
+
+/**
+ * Why a kept disk is not the whole disk that the manifest tells of, by qemu-img; undefined where it is. `files` are those of the
+ * backup: a disk's bytes lie in no other.
+ *
+ * @throws EverthawError ProgramMissing where there is no qemu-img
+ */
+export async function imageFault(
+  file: string,
+  disk: ManifestDisk,
+  files: readonly string[],
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const format = QEMU_FORMATS[disk.format];
+  try {
+    if (disk.format === 'vmdk-flat') {
+      const extent = readExtent(await readFile(file, 'utf8'), `read image ${disk.file}`).file;
+      if (!files.includes(extent)) return `its bytes are to be in ${extent}, which is no file of the backup`;
+    }
+    const said = await runForOutput(qemuImg('info', ['--output=json'], format, file), signal);
+    const info = INFO.parse(JSON.parse(said));
+    const below = info['backing-filename'];
+    if (below !== undefined) return `it is only the difference to ${below}`;
+    if (info['virtual-size'] !== disk.capacityBytes)
+      return `it has ${info['virtual-size']} bytes, the manifest says ${disk.capacityBytes}`;
+    if (CHECKED.includes(disk.format)) await runProgram(qemuImg('check', ['-q'], format, file), signal);
+    return undefined;
+  } catch (error) {
+    if (!isErrorWithCode(error, 'ProgramFailed', 'TransportRefused')) throw error;
+    if (error.why.startsWith(NOT_FOUND)) throw missing(disk);
+    return `it cannot be opened: ${error.why}`;
+  }
+}
+
+/** What setpriv ends with where there is no such program. */
+const NOT_FOUND = 'qemu-img ended with 127';
+
+function qemuImg(
+  command: 'info' | 'check',
+  flags: readonly string[],
+  format: string,
+  file: string,
+): SourceProgram {
+  const args = [command, ...flags, '-f', format, '--', file];
+  return { program: 'qemu-img', args, what: `image ${basename(file)}` };
+}
+
+function missing({ label }: ManifestDisk): EverthawError {
+  return new EverthawError({
+    code: 'ProgramMissing',
+    what: `open disk ${label}`,
+    why: 'there is no qemu-img on this machine',
+    hint: 'install it (Debian: apt install qemu-utils)',
+  });
+}
