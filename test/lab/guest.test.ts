@@ -120,7 +120,11 @@ describe('the lab guest', () => {
     await libvirt.restart();
     expect(libvirt.pid).not.toBe(daemon);
     expect(await vm.pid()).toBe(pid);
-    expect((await vm.exec('hostname')).stdout).toBe('lab-guest\n');
+    // Its connection to the agent is made by and by.
+    await eventually(async () => {
+      const ran = await vm.exec('hostname').catch(() => undefined);
+      return ran?.stdout === 'lab-guest\n';
+    });
   });
 
   it('boots again after its power was cut, with what it had written', async () => {

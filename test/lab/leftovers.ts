@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, type Dirent } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
+import { isErrorWithNodeCode } from './errorCode.js';
 import type { LabEverthaw } from './everthaw.js';
 import type { LabVcenter } from './vcenter.js';
 
@@ -64,7 +65,7 @@ async function inDatastores({ vcenter }: Places): Promise<readonly string[]> {
 
 /** What is left over on the proxy, whatever the host. */
 export async function leftoversOnProxy(everthaw: LabEverthaw): Promise<readonly string[]> {
-  const files = await readdir(everthaw.directory, { recursive: true, withFileTypes: true });
+  const files = await everythingIn(everthaw.directory);
   const paths = files.map((file) => ({
     path: relative(everthaw.directory, join(file.parentPath, file.name)),
     isDirectory: file.isDirectory(),
@@ -81,6 +82,17 @@ export async function leftoversOnProxy(everthaw: LabEverthaw): Promise<readonly 
       .filter(({ pid }) => pid !== everthaw.workerPid)
       .map(({ program, pid }) => `process ${program} (${pid})`),
   ];
+}
+
+/** All below a directory. What is going as it is looked at makes the whole look begin again. */
+async function everythingIn(directory: string): Promise<readonly Dirent[]> {
+  for (;;) {
+    try {
+      return await readdir(directory, { recursive: true, withFileTypes: true });
+    } catch (error) {
+      if (!isErrorWithNodeCode(error, 'ENOENT') || !existsSync(directory)) throw error;
+    }
+  }
 }
 
 export interface SeenProcess {
