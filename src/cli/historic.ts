@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { Settings } from '../config/settings.js';
+import { VM_SPEC_FORMS } from '../domain/vmSpec.js';
 import { addCleanupFlags, runCleanup, type CleanupFlags } from './cleanup.js';
 
 interface HistoricFlags {
@@ -37,6 +38,30 @@ export function postCommand(settings: Settings): Command {
     .action(async (_installPath: string, vm: string, flags: HistoricFlags & { json: boolean }) => {
       const { letGoOfVm } = await import('./letGoOfVm.js');
       await letGoOfVm(withLogin(settings, flags), vm, flags.json);
+    });
+}
+
+/** `vcbVmName`: tells which VMs a spec names. */
+export function vcbVmName(settings: Settings): Command {
+  return historic('vcbVmName')
+    .description('print moref, name, uuid and address of each VM that a spec names')
+    .requiredOption('-s, --spec <spec>', VM_SPEC_FORMS)
+    .option('--json', 'one JSON object a line', false)
+    .action(async (flags: HistoricFlags & { spec: string; json: boolean }) => {
+      const { listVmNames } = await import('./listVms.js');
+      await listVmNames(withLogin(settings, flags), flags.spec, { json: flags.json });
+    });
+}
+
+/** `vcbUtil -c`: lists places to restore to. */
+export function vcbUtil(settings: Settings): Command {
+  return historic('vcbUtil')
+    .description('list places to restore to')
+    .requiredOption('-c, --command <kind>', 'vmfolders, resourcepools or datastores')
+    .option('--json', 'one JSON object a line', false)
+    .action(async (flags: HistoricFlags & { command: string; json: boolean }) => {
+      const { listPlaces } = await import('./listPlaces.js');
+      await listPlaces(withLogin(settings, flags), flags.command, { json: flags.json });
     });
 }
 

@@ -4,7 +4,8 @@ import { EverthawError } from '../domain/errors.js';
 import { RESUME_SIGNAL, STOP_SIGNAL, vmWorkflowId } from '../domain/names.js';
 import type { StopAfter } from '../domain/runs.js';
 import { parseVmSpec } from '../domain/vmSpec.js';
-import { accessHost, findOneVm } from './hostAccess.js';
+import { findOneVm } from './findVms.js';
+import { accessHost } from './hostAccess.js';
 import type { HostFlags } from './hostFlags.js';
 import { Output } from './output.js';
 import { accessTemporal } from './temporalAccess.js';
@@ -80,7 +81,10 @@ async function workflowIdFor(settings: Settings, vmText: string, flags: HostFlag
   if (vmText.startsWith('vm/')) return vmText;
   const { host } = await accessHost(settings, flags);
   try {
-    return vmWorkflowId(host.identity.uuid, (await findOneVm(host, parseVmSpec(vmText))).instanceUuid);
+    return vmWorkflowId(
+      host.identity.uuid,
+      (await findOneVm(settings, host, parseVmSpec(vmText))).instanceUuid,
+    );
   } finally {
     await host.logout();
   }

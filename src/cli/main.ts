@@ -5,6 +5,7 @@ import { addBackup } from './backup.js';
 import { addCleanup } from './cleanup.js';
 import { addDaemonCommands } from './daemonCommands.js';
 import { EXIT, Output } from './output.js';
+import { addPlaces } from './places.js';
 import { addRestore } from './restore.js';
 import { addRunCommands } from './runCommands.js';
 
@@ -16,6 +17,7 @@ const program = new Command('everthaw')
 addBackup(program, settings);
 addRestore(program, settings);
 addRunCommands(program, settings);
+addPlaces(program, settings);
 addCleanup(program, settings);
 addDaemonCommands(program, settings);
 

@@ -11,7 +11,8 @@ import type { VmSummary } from '../domain/vm.js';
 import { parseVmSpec } from '../domain/vmSpec.js';
 import type { Host } from '../hosts/host.js';
 import type { BackupFlags } from './backup.js';
-import { accessHost, findOneVm, type HostAccess } from './hostAccess.js';
+import { findOneVm } from './findVms.js';
+import { accessHost, type HostAccess } from './hostAccess.js';
 import { retriesOf } from './runFlags.js';
 import { oneOf } from './values.js';
 
@@ -52,7 +53,7 @@ async function findVm(
 ): Promise<{ readonly access: HostAccess; readonly vm: VmSummary }> {
   const access = await accessHost(settings, flags);
   try {
-    return { access, vm: await findOneVm(access.host, parseVmSpec(vmText)) };
+    return { access, vm: await findOneVm(settings, access.host, parseVmSpec(vmText)) };
   } finally {
     await access.host.logout();
   }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Settings } from '../config/settings.js';
+import { VM_SPEC_FORMS } from '../domain/vmSpec.js';
 import { STOPS_AFTER } from '../domain/runs.js';
 import { addHostFlags, type HostFlags } from './hostFlags.js';
 import { oneOf } from './values.js';
@@ -10,7 +11,7 @@ export function addRunCommands(program: Command, settings: Settings): void {
     program
       .command('vms')
       .description('list the VMs that a spec names')
-      .argument('<vm>')
+      .argument('<spec>', VM_SPEC_FORMS)
       .option('--json', 'one JSON object a line', false),
   ).action(async (vm: string, flags: HostFlags & { json: boolean }) => {
     const { listVms } = await import('./listVms.js');

@@ -30,6 +30,8 @@ export interface Settings {
   readonly offlineAfterMs: number;
   /** Where the worker serves its metrics, as 127.0.0.1:9464. */
   readonly metricsAddress: string | undefined;
+  /** VMNAMECACHE (F4): which VM was seen with which address; in the state directory if not given. */
+  readonly vmNameCache: string | undefined;
   readonly host: {
     readonly address: string | undefined;
     readonly port: string;
@@ -78,6 +80,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     sweepEveryMs: Number(env['EVERTHAW_SWEEP_EVERY_S'] ?? 300) * 1000,
     offlineAfterMs: Number(env['EVERTHAW_OFFLINE_AFTER_S'] ?? 900) * 1000,
     metricsAddress: env['EVERTHAW_METRICS_ADDRESS'],
+    vmNameCache: env['EVERTHAW_VM_NAME_CACHE'],
     host: {
       address: env['EVERTHAW_HOST'],
       port: env['EVERTHAW_PORT'] ?? '443',

@@ -1,3 +1,4 @@
+import { directoryOfUrl, isCalled, pathByLabel } from '../../domain/datastoreNames.js';
 import { EverthawError } from '../../domain/errors.js';
 import { curlUpload } from '../../disks/curl.js';
 import type { ManifestDisk } from '../../domain/manifest.js';
@@ -35,26 +36,33 @@ export async function findPlace(
       hint: 'restore to the original network, and change it in the vSphere Client before powering on',
     });
   }
-  const wanted = storage ?? parseDatastorePath(disks[0]?.originalPath ?? '').datastore;
   const folder = await findByPath(session, 'Folder', vm.folderPath);
   const pool = await findByPath(session, 'ResourcePool', vm.resourcePool);
-  const datastores = await readAll(session, 'list the datastores', 'Datastore', ['summary.name']);
+  const stores = (
+    await readAll(session, 'list the datastores', 'Datastore', ['summary.name', 'summary.url'])
+  ).map(({ object, properties }) => ({
+    object,
+    label: text(properties.get('summary.name')),
+    directory: directoryOfUrl(text(properties.get('summary.url'))),
+  }));
+  const originalPath = disks[0]?.originalPath ?? '';
+  const wanted = storage ?? parseDatastorePath(pathByLabel(originalPath, stores) ?? originalPath).datastore;
   const { datacenter } = await placeOf(session, folder);
-  for (const { object, properties } of datastores) {
-    if (text(properties.get('summary.name')) !== wanted) continue;
-    if ((await placeOf(session, object)).datacenter === datacenter) {
+  for (const store of stores) {
+    if (!isCalled(wanted, store)) continue;
+    if ((await placeOf(session, store.object)).datacenter === datacenter) {
       return restorePlace({
         datacenter,
         folderId: folder.value,
         poolId: pool.value,
-        datastore: wanted,
+        datastore: store.label,
       });
     }
   }
   throw placeMissing(
     'datastore',
     wanted,
-    datastores.map(({ properties }) => text(properties.get('summary.name'))),
+    stores.map(({ label }) => label),
   );
 }
 
