@@ -11,6 +11,7 @@ import { guestRun } from './guestRun.js';
 import { leaseExport } from './leaseExport.js';
 import { nbdcopySettings } from './nbdcopySettings.js';
 import { restoreUpload } from './restoreUpload.js';
+import { vmList } from './vmList.js';
 import { workerMemory } from './workerMemory.js';
 import { workflowOverhead } from './workflowOverhead.js';
 import { formatRows } from './table.js';
@@ -22,6 +23,7 @@ const FIGURES: readonly Figure[] = [
   workerMemory,
   workflowOverhead,
   commandStart,
+  vmList,
   guestImage,
   guestRun,
   guestFreeze,

@@ -67,7 +67,7 @@ async function readPools(virsh: Virsh): Promise<readonly Place[]> {
       freeBytes: Number(pool.at('available')?.text() ?? 0),
       accessible: active.has(uuid),
     };
-    return [{ kind: 'datastores', path: pool.at('name')?.text() ?? '', id: uuid, storage }];
+    return [{ kind: 'datastores', path: pool.at('name')?.wholeText() ?? '', id: uuid, storage }];
   });
 }
 
@@ -82,7 +82,7 @@ async function networks(virsh: Virsh): Promise<readonly Place[]> {
   return uuids.flatMap((uuid, index): readonly Place[] => {
     const xml = texts[index];
     if (xml === undefined) return [];
-    return [{ kind: 'networks', path: parseTree(xml, 'network').at('name')?.text() ?? '', id: uuid }];
+    return [{ kind: 'networks', path: parseTree(xml, 'network').at('name')?.wholeText() ?? '', id: uuid }];
   });
 }
 
