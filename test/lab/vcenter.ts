@@ -184,7 +184,7 @@ export class LabVcenter {
 
   /** The independent client. */
   async govc(...args: readonly string[]): Promise<string> {
-    return (await run(GOVC, args, { env: this.#govcEnvironment() })).stdout;
+    return (await run(GOVC, args, { env: this.govcEnvironment() })).stdout;
   }
 
   /** The file of the datastore that holds a disk's bytes, for tools that know nothing of vSphere. */
@@ -194,7 +194,8 @@ export class LabVcenter {
     return join(this.ready.datastoreDir, path.replace(/^\[[^\]]+\] /, '').replace(/\.vmdk$/, '-flat.vmdk'));
   }
 
-  #govcEnvironment(): NodeJS.ProcessEnv {
+  /** Makes `govc` talk to this vCenter. */
+  govcEnvironment(): NodeJS.ProcessEnv {
     return {
       ...process.env,
       GOVC_URL: this.ready.url,
