@@ -12,6 +12,7 @@ import { leaseExport } from './leaseExport.js';
 import { listBackups } from './listBackups.js';
 import { nbdcopySettings } from './nbdcopySettings.js';
 import { restoreUpload } from './restoreUpload.js';
+import { vmList } from './vmList.js';
 import { workerMemory } from './workerMemory.js';
 import { workflowOverhead } from './workflowOverhead.js';
 import { formatRows } from './table.js';
@@ -24,6 +25,7 @@ const FIGURES: readonly Figure[] = [
   workflowOverhead,
   commandStart,
   listBackups,
+  vmList,
   guestImage,
   guestRun,
   guestFreeze,

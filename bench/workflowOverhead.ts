@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { accessHost, findOneVm, lendHost } from '../src/cli/hostAccess.js';
+import { findOneVm } from '../src/cli/findVms.js';
+import { accessHost, lendHost } from '../src/cli/hostAccess.js';
 import { readSettings } from '../src/config/settings.js';
 import { connectClient, type TemporalAddress } from '../src/temporal/client.js';
 import { startBackup } from '../src/temporal/runs.js';
@@ -53,7 +54,7 @@ async function backUpOnce(
   await writeFile(spansFile, '');
   const settings = readSettings(everthaw.environment, { flags: { port: lab.vcenter.port } });
   const access = await accessHost(settings);
-  const vm = await findOneVm(access.host, { kind: 'name', value: 'tiny' });
+  const vm = await findOneVm(settings, access.host, { kind: 'name', value: 'tiny' });
   await access.host.logout();
   const client = await connectClient(temporal);
   const loan = randomUUID();

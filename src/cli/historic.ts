@@ -1,4 +1,5 @@
 import { Argument, Command } from 'commander';
+import { VM_SPEC_FORMS } from '../domain/vmSpecForms.js';
 import { addPlaceDefaults, type RestoreFlags } from './restore.js';
 import { addCleanupFlags, runCleanup, type CleanupFlags } from './cleanup.js';
 import { settingsReader } from './readSettings.js';
@@ -36,6 +37,32 @@ export function preCommand(): Command {
       const settings = await readSettings(flags, { installPath });
       const { exportVm } = await import('./exportVm.js');
       await exportVm(settings, vm, kind, flags.json);
+    });
+}
+
+/** `vcbVmName`: tells which VMs a spec names. */
+export function vcbVmName(): Command {
+  return historic('vcbVmName')
+    .description('print moref, name, uuid and address of each VM that a spec names')
+    .requiredOption('-s, --spec <spec>', VM_SPEC_FORMS)
+    .option('--json', 'one JSON object a line', false)
+    .action(async (flags: { spec: string; json: boolean }) => {
+      const settings = await readSettings(flags, { isConsole: true });
+      const { listVmNames } = await import('./listVms.js');
+      await listVmNames(settings, flags.spec, flags.json);
+    });
+}
+
+/** `vcbUtil -c`: lists places to restore to. */
+export function vcbUtil(): Command {
+  return historic('vcbUtil')
+    .description('list places to restore to')
+    .requiredOption('-c, --command <kind>', 'vmfolders, resourcepools or datastores')
+    .option('--json', 'one JSON object a line', false)
+    .action(async (flags: { command: string; json: boolean }) => {
+      const settings = await readSettings(flags, { isConsole: true });
+      const { listPlaces } = await import('./listPlaces.js');
+      await listPlaces(settings, flags.command, flags.json);
     });
 }
 

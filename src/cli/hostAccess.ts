@@ -2,8 +2,6 @@ import { stateDirectories } from '../config/directories.js';
 import type { Settings } from '../config/settings.js';
 import { EverthawError, isErrorWithCode } from '../domain/errors.js';
 import type { OwnerRecord } from '../domain/owner.js';
-import type { VmSummary } from '../domain/vm.js';
-import { formatVmSpec, type VmSpec } from '../domain/vmSpec.js';
 import type { Host } from '../hosts/host.js';
 import { openHost } from '../hosts/hostPool.js';
 import { isLibvirtUri } from '../hosts/libvirt/connection/libvirtUri.js';
@@ -94,30 +92,6 @@ export async function startWithLoan<T extends { readonly firstExecutionRunId: st
     if (isErrorWithCode(error, 'VmInUse')) await register.settle(uuid, loan);
     throw error;
   }
-}
-
-/** The one VM that a spec names. @throws EverthawError VmNotFound, VmAmbiguous with the candidates */
-export async function findOneVm(host: Host, spec: VmSpec): Promise<VmSummary> {
-  const found = await host.findVms(spec);
-  const [vm] = found;
-  const what = `look up VM ${formatVmSpec(spec)} on "${host.identity.address}"`;
-  if (vm === undefined) {
-    throw new EverthawError({
-      code: 'VmNotFound',
-      what,
-      why: 'no VM matches',
-      hint: 'see what there is with everthaw vms; names are case-sensitive',
-    });
-  }
-  if (found.length > 1) {
-    throw new EverthawError({
-      code: 'VmAmbiguous',
-      what,
-      why: `${found.length} VMs match: ${found.map((each) => `${each.moref} (uuid ${each.biosUuid})`).join(', ')}`,
-      hint: 'name one of them as moref:<id> or uuid:<uuid>',
-    });
-  }
-  return vm;
 }
 
 function wanted(value: string | undefined, what: string, flag: string, variable: string): string {

@@ -5,7 +5,8 @@ import { parseVmSpec } from '../domain/vmSpec.js';
 import { judgeAll, ofVm } from '../holdings/sweep.js';
 import { clusterIdOf } from '../temporal/client.js';
 import { askLiveness } from '../temporal/liveness.js';
-import { accessHost, findOneVm } from './hostAccess.js';
+import { findOneVm } from './findVms.js';
+import { accessHost } from './hostAccess.js';
 import { showAndRelease } from './leftovers.js';
 import { Output } from './output.js';
 import { withSweepTools } from './sweepTools.js';
@@ -15,7 +16,9 @@ import { accessTemporal } from './temporalAccess.js';
 export async function letGoOfVm(settings: Settings, vmText: string, json: boolean): Promise<void> {
   const output = new Output(json);
   const { host } = await accessHost(settings);
-  const vm = await findOneVm(host, parseVmSpec(vmText, settings.lookup)).finally(() => host.logout());
+  const vm = await findOneVm(settings, host, parseVmSpec(vmText, settings.lookup)).finally(() =>
+    host.logout(),
+  );
   const { client } = await accessTemporal(settings);
   await endRun(client, vmWorkflowId(host.identity.uuid, vm.instanceUuid), output);
   const { namespace } = settings.temporal;

@@ -4,7 +4,8 @@ import { EverthawError } from '../domain/errors.js';
 import { RESUME_SIGNAL, STOP_SIGNAL, vmWorkflowId } from '../domain/names.js';
 import type { StopAfter } from '../domain/runs.js';
 import { parseVmSpec } from '../domain/vmSpec.js';
-import { accessHost, findOneVm } from './hostAccess.js';
+import { findOneVm } from './findVms.js';
+import { accessHost } from './hostAccess.js';
 import { Output } from './output.js';
 import { accessTemporal } from './temporalAccess.js';
 import { watchRun } from './watchRun.js';
@@ -77,7 +78,7 @@ async function workflowIdFor(settings: Settings, vmText: string): Promise<string
   if (vmText.startsWith('vm/')) return vmText;
   const { host } = await accessHost(settings);
   try {
-    const vm = await findOneVm(host, parseVmSpec(vmText, settings.lookup));
+    const vm = await findOneVm(settings, host, parseVmSpec(vmText, settings.lookup));
     return vmWorkflowId(host.identity.uuid, vm.instanceUuid);
   } finally {
     await host.logout();

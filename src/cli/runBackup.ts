@@ -11,7 +11,8 @@ import type { VmSummary } from '../domain/vm.js';
 import { parseVmSpec } from '../domain/vmSpec.js';
 import type { Host } from '../hosts/host.js';
 import type { BackupFlags } from './backup.js';
-import { accessHost, findOneVm, type HostAccess } from './hostAccess.js';
+import { findOneVm } from './findVms.js';
+import { accessHost, type HostAccess } from './hostAccess.js';
 
 export async function runBackup(settings: Settings, vmText: string, flags: BackupFlags): Promise<void> {
   // The client of Temporal takes as long to load as the host to answer.
@@ -60,7 +61,10 @@ export async function findVm(
 ): Promise<{ readonly access: HostAccess; readonly vm: VmSummary }> {
   const access = await accessHost(settings);
   try {
-    return { access, vm: await findOneVm(access.host, parseVmSpec(vmText, settings.lookup)) };
+    return {
+      access,
+      vm: await findOneVm(settings, access.host, parseVmSpec(vmText, settings.lookup)),
+    };
   } finally {
     await access.host.logout();
   }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { VM_SPEC_FORMS } from '../domain/vmSpecForms.js';
 import { STOPS_AFTER } from '../domain/runs.js';
 import type { ReadSettings } from './readSettings.js';
 import { addHostFlags } from './settingFlags.js';
@@ -10,12 +11,12 @@ export function addRunCommands(program: Command, readSettings: ReadSettings): vo
     program
       .command('vms')
       .description('list the VMs that a spec names')
-      .argument('<vm>')
+      .argument('<spec>', VM_SPEC_FORMS)
       .option('--json', 'one JSON object a line', false),
   ).action(async (vm: string, flags: { json: boolean }) => {
     const settings = await readSettings(flags);
     const { listVms } = await import('./listVms.js');
-    await listVms(settings, vm, flags);
+    await listVms(settings, vm, flags.json);
   });
 
   addHostFlags(

@@ -1,5 +1,6 @@
 import { spawnSync, type SpawnSyncOptionsWithStringEncoding } from 'node:child_process';
-import { unknownProblem, nearest } from './problem.js';
+import { nearest } from '../domain/nearest.js';
+import { unknownProblem } from './problem.js';
 import { declarationOf, SETTING_NAMES, type SettingName } from './settingTable.js';
 import { placeIn, Reading } from './written.js';
 

@@ -413,6 +413,7 @@ export const SETTINGS = {
   vmNameCache: {
     kind: PATH,
     what: 'VMNAMECACHE: file that remembers which VM had which address, so that a VM is found that is off',
+    env: 'EVERTHAW_VM_NAME_CACHE',
     conf: 'VMNAMECACHE',
   },
   tempDirectory: { kind: PATH, what: 'TEMPDIR: room for copies over scp', conf: 'TEMPDIR' },

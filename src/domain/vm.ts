@@ -8,8 +8,13 @@ export interface VmSummary {
   readonly moref: string;
   readonly name: string;
   readonly powerState: 'on' | 'off' | 'suspended';
+  /** The guest's first address, or the one that it was looked for by. */
   readonly ipAddress?: string;
+  /** All that the guest tells; loopbacks are not among them. Where they were asked for. */
+  readonly ipAddresses?: readonly string[];
   readonly hostName?: string;
+  /** Where it lies in the host's inventory: `/DC0/vm/web servers`. Where it was asked for. */
+  readonly folderPath?: string;
 }
 
 export interface DiskDescription {

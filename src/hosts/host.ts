@@ -1,6 +1,7 @@
 import type { Absence } from '../domain/holding.js';
 import type { ManifestDisk } from '../domain/manifest.js';
 import type { ImportWay, RestorePlace, RestoreWish } from '../domain/runs.js';
+import type { Place, PlaceKind } from '../domain/place.js';
 import type { Transport } from '../domain/transport.js';
 import type { DiskDescription, SnapshotInfo, VmDescription, VmFile, VmSummary } from '../domain/vm.js';
 import type { VmSpec } from '../domain/vmSpec.js';
@@ -32,6 +33,13 @@ export interface SnapshotTaken {
   readonly warnings: readonly string[];
 }
 
+/** What a look-up tells beside what costs nothing. */
+export interface VmDetail {
+  /** Addresses and host names of the guests; on libvirt each running guest is asked. */
+  readonly addresses?: boolean;
+  readonly folders?: boolean;
+}
+
 export interface MarkedVm {
   readonly moref: string;
   readonly instanceUuid: string;
@@ -55,7 +63,12 @@ export interface Host {
   /** Ends the login session and observes that it is gone. */
   logout(): Promise<void>;
 
-  findVms(spec: VmSpec): Promise<readonly VmSummary[]>;
+  /** The VMs that a spec names, with what is asked for beside; none is no error. */
+  findVms(spec: VmSpec, detail?: VmDetail): Promise<readonly VmSummary[]>;
+  /** What kinds of places there are to restore to. */
+  readonly placeKinds: readonly PlaceKind[];
+  /** All places of one of those kinds, in the order of their names. */
+  listPlaces(kind: PlaceKind): Promise<readonly Place[]>;
   /** @throws EverthawError VmNotFound */
   describeVm(instanceUuid: string): Promise<VmDescription>;
   /** Files beside the disks (F6: configuration, NVRAM, logs), with the program that downloads one. */

@@ -2,7 +2,7 @@ import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { nearest } from '../../src/config/problem.js';
+import { nearest } from '../../src/domain/nearest.js';
 import { readSettings, type Settings } from '../../src/config/settings.js';
 import { declarationOf, SETTING_NAMES } from '../../src/config/settingTable.js';
 import type { Told } from '../../src/config/sources.js';

@@ -4,7 +4,6 @@ import { formatCatalog, parseCatalog } from '../../src/domain/catalog.js';
 import { EverthawError } from '../../src/domain/errors.js';
 import { fileNameOf, vmNameOf } from '../../src/domain/fileName.js';
 import { formatBytes, formatDuration } from '../../src/domain/format.js';
-import { formatVmSpec, parseVmSpec } from '../../src/domain/vmSpec.js';
 import { parseTransport } from '../../src/domain/transport.js';
 
 describe('a VM’s name as a file name', () => {
@@ -54,13 +53,6 @@ describe('a catalog', () => {
 });
 
 describe('what a user types', () => {
-  it('a VM spec names what it says, and a plain text is a name', () => {
-    expect(parseVmSpec('ipaddr:10.0.0.7')).toEqual({ kind: 'ipaddr', value: '10.0.0.7' });
-    expect(parseVmSpec('web:1')).toEqual({ kind: 'name', value: 'web:1' });
-    expect(formatVmSpec(parseVmSpec('moref:vm-3'))).toBe('moref:vm-3');
-    expect(() => parseVmSpec('name:')).toThrow(/names no VM/);
-  });
-
   it('a transport that is not built yet is told apart from one that does not exist', () => {
     expect(parseTransport('nbdssl')).toEqual({ mode: 'nbdssl', via: 'lease' });
     expect(() => parseTransport('san')).toThrow(/not built yet/);

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { PlaceKind } from '../../src/domain/place.js';
+import type { VmSpec } from '../../src/domain/vmSpec.js';
 import type { Host } from '../../src/hosts/host.js';
 
 /** What the suite needs of a driver's lab. */
@@ -42,6 +44,45 @@ export function describeHost(driver: string, traits: HostTraits, lab: () => Host
         for (const kind of ['name', 'uuid', 'moref', 'ipaddr'] as const) {
           expect(await host.findVms({ kind, value: '00000000-0000-0000-0000-000000000000' })).toEqual([]);
         }
+      }));
+
+    it('finds VMs by power state, all of them or none, with what is asked for beside', () =>
+      using(async (host) => {
+        const names = async (spec: VmSpec): Promise<readonly string[]> =>
+          (await host.findVms(spec)).map(({ name }) => name);
+        expect(await names({ kind: 'powerstate', value: 'on' })).toContain(lab().vmName);
+        expect(await names({ kind: 'powerstate', value: 'off' })).not.toContain(lab().vmName);
+        expect(await names({ kind: 'any', value: '' })).toContain(lab().vmName);
+        expect(await names({ kind: 'none', value: '' })).toEqual([]);
+        const detail = { addresses: true, folders: true };
+        const [vm] = await host.findVms({ kind: 'name', value: lab().vmName }, detail);
+        expect(vm?.ipAddresses).toBeInstanceOf(Array);
+        expect(vm?.folderPath).toBe((await host.describeVm(vm?.instanceUuid ?? '')).folderPath);
+      }));
+
+    it('lists the places that it says it has, the VM’s own among them', () =>
+      using(async (host, instanceUuid) => {
+        const vm = await host.describeVm(instanceUuid);
+        const paths = new Map<PlaceKind, readonly string[]>();
+        for (const kind of host.placeKinds) {
+          const places = await host.listPlaces(kind);
+          expect(places.every((place) => place.kind === kind)).toBe(true);
+          paths.set(
+            kind,
+            places.map(({ path }) => path),
+          );
+          if (kind !== 'datastores') continue;
+          for (const { storage } of places) {
+            expect(storage).toMatchObject({
+              accessible: true,
+              directory: expect.stringMatching(/^\/./) as string,
+            });
+            expect(storage?.freeBytes).toBeLessThanOrEqual(storage?.capacityBytes ?? 0);
+          }
+        }
+        for (const { label } of vm.datastores) expect(paths.get('datastores')).toContain(label);
+        expect(paths.get('vmfolders') ?? [vm.folderPath]).toContain(vm.folderPath);
+        expect(paths.get('resourcepools') ?? [vm.resourcePool]).toContain(vm.resourcePool);
       }));
 
     it('describes a VM: its disks by place, path and size, and where it lies', () =>

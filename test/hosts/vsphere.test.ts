@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openHost } from '../../src/hosts/hostPool.js';
-import { Secret } from '../../src/hosts/secret.js';
 import type { Host } from '../../src/hosts/host.js';
 import { makeDisk } from '../lab/disks.js';
-import { LAB_PASSWORD, LabVcenter } from '../lab/vcenter.js';
+import { LabVcenter } from '../lab/vcenter.js';
 import { describeHost } from './conformance.js';
+import { openVsphere, sessionsOn } from './vsphereDriver.js';
 
 let vcenter: LabVcenter;
 
@@ -16,27 +15,14 @@ beforeAll(async () => {
 afterAll(() => vcenter.stop());
 
 function open(): Promise<Host> {
-  const { EVERTHAW_HOST, EVERTHAW_USERNAME } = vcenter.everthawEnvironment();
-  const entry = {
-    kind: 'vsphere' as const,
-    address: EVERTHAW_HOST ?? '',
-    port: Number(vcenter.port),
-    username: EVERTHAW_USERNAME ?? '',
-    caFile: vcenter.ready.caFile,
-  };
-  return openHost(entry, new Secret(LAB_PASSWORD), undefined, vcenter.directory);
-}
-
-async function sessions(): Promise<number> {
-  const all = await vcenter.get<{ userAgent: string }[]>('/sessions');
-  return all.filter(({ userAgent }) => userAgent === 'everthaw').length;
+  return openVsphere(vcenter);
 }
 
 describeHost('vSphere', { nestsSnapshots: true }, () => ({
   open,
   vmName: 'web',
   snapshotsSeen: async () => (await vcenter.vm('web')).snapshots?.length ?? 0,
-  sessionsSeen: sessions,
+  sessionsSeen: () => sessionsOn(vcenter),
 }));
 
 describe('the vSphere driver beyond the contract', () => {

@@ -2,12 +2,13 @@ import { EverthawError } from '../../domain/errors.js';
 import type { Absence } from '../../domain/holding.js';
 import type { ManifestDisk } from '../../domain/manifest.js';
 import type { ImportWay, RestorePlace, RestoreWish } from '../../domain/runs.js';
+import type { Place, PlaceKind } from '../../domain/place.js';
 import { formatTransport, parseTransport, type Transport } from '../../domain/transport.js';
 import type { DiskDescription, SnapshotInfo, VmDescription, VmFile, VmSummary } from '../../domain/vm.js';
 import type { VmSpec } from '../../domain/vmSpec.js';
 import type { SourceProgram } from '../../system/sourceProgram.js';
 import type { DiskExport, DiskImport, ImportRequest } from '../exports.js';
-import type { Host, HostIdentity, MarkedVm, SnapshotRequest, SnapshotTaken } from '../host.js';
+import type { Host, HostIdentity, MarkedVm, SnapshotRequest, SnapshotTaken, VmDetail } from '../host.js';
 import { createVm } from './restore/createVm.js';
 import { describeVm } from './inventory/description.js';
 import { destroyVm } from './restore/destroyVm.js';
@@ -24,6 +25,7 @@ import {
 import { readIdentity } from './connection/identity.js';
 import { importWay } from './restore/importWay.js';
 import { findVms } from './inventory/inventory.js';
+import { listPlaces } from './inventory/places.js';
 import type { Libvirt } from './connection/libvirt.js';
 import { LibvirtGuest } from './guest/libvirtGuest.js';
 import { parseAddress, shellOf } from './connection/libvirtUri.js';
@@ -48,6 +50,7 @@ export class LibvirtHost implements Host {
   readonly identity: HostIdentity;
   readonly guest: LibvirtGuest;
   readonly transports: readonly Transport[];
+  readonly placeKinds = ['datastores', 'networks'] as const;
   readonly #libvirt: Libvirt;
   readonly #sockets: ProxySockets;
 
@@ -81,8 +84,12 @@ export class LibvirtHost implements Host {
     return this.#libvirt.virsh.close();
   }
 
-  findVms(spec: VmSpec): Promise<readonly VmSummary[]> {
-    return findVms(this.#libvirt.virsh, spec);
+  findVms(spec: VmSpec, detail: VmDetail = {}): Promise<readonly VmSummary[]> {
+    return findVms(this.#libvirt.virsh, spec, detail);
+  }
+
+  listPlaces(kind: PlaceKind): Promise<readonly Place[]> {
+    return listPlaces(this.#libvirt.virsh, kind);
   }
 
   describeVm(instanceUuid: string): Promise<VmDescription> {

@@ -43,3 +43,8 @@ export function labelOnHost(
 function uuidOf(url: string): string {
   return url.split('/').findLast((part) => part !== '') ?? '';
 }
+
+/** The directory of a datastore's address: `ds:///vmfs/volumes/<uuid>/` is `/vmfs/volumes/<uuid>`. */
+export function directoryOfUrl(url: string): string {
+  return url.replace(/^ds:\/\//, '').replace(/(?<=.)\/+$/, '');
+}

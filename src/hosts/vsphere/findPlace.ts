@@ -3,8 +3,9 @@ import type { RestorePlace, RestoreWish } from '../../domain/runs.js';
 import { fileExists } from './datastoreFiles.js';
 import { labelOnHost, parseStoragePath, type NamedDatastore } from './datastoreLabel.js';
 import { formatDatastorePath } from './datastorePath.js';
-import { inventoryPaths, placeOf } from './inventory.js';
+import { placeOf } from './inventory.js';
 import { datastoreOf, restorePlace, type VspherePlace } from './place.js';
+import { listPlaces } from './places.js';
 import { readAll, readProperties } from './properties.js';
 import { returnValue } from './soapClient.js';
 import type { VsphereSession } from './session.js';
@@ -89,7 +90,7 @@ async function findHost(session: VsphereSession, name: string, pool: Ref, poolPa
     (await readProperties(session, `read resource pool ${poolPath}`, pool, ['owner'])).get('owner'),
   );
   if (readRef(found.properties.get('parent'))?.value === owner?.value) return found.object;
-  const pools = await inventoryPaths(session, 'ResourcePool');
+  const pools = (await listPlaces(session, 'resourcepools')).map(({ path }) => path);
   throw new EverthawError({
     code: 'RestorePlaceMissing',
     what: `restore to host "${name}"`,
@@ -113,7 +114,12 @@ async function findByPath(
   );
   if (found?.type === type || (type === 'ResourcePool' && found?.type === 'VirtualApp')) return found;
   const kind = type === 'Folder' ? 'folder' : 'resource pool';
-  throw placeMissing(kind, path, await inventoryPaths(session, type));
+  const known = await listPlaces(session, type === 'Folder' ? 'vmfolders' : 'resourcepools');
+  throw placeMissing(
+    kind,
+    path,
+    known.map((place) => place.path),
+  );
 }
 
 function severalDatastores(names: readonly string[]): EverthawError {

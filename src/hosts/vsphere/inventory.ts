@@ -1,7 +1,9 @@
 import { EverthawError } from '../../domain/errors.js';
 import type { VmSummary } from '../../domain/vm.js';
 import { formatVmSpec, type VmSpec } from '../../domain/vmSpec.js';
-import { readAll, readProperties, type Properties } from './properties.js';
+import type { VmDetail } from '../host.js';
+import { canonicalAddress, isMeant, isTelling, wantedAddress } from '../guestAddress.js';
+import { arrayOf, readAll, readProperties, type Properties } from './properties.js';
 import { returnValue } from './soapClient.js';
 import type { VsphereSession } from './session.js';
 import { children, readRef, ref, text, type Ref } from './xml.js';
@@ -21,34 +23,82 @@ const POWER_STATES: Readonly<Record<string, VmSummary['powerState']>> = {
   suspended: 'suspended',
 };
 
-/** VMs that a spec names; none is no error here. */
-export async function findVms(session: VsphereSession, spec: VmSpec): Promise<readonly VmSummary[]> {
+/** VMs that a spec names; none is no error here. One that says which is looked up, for any other all are read, by pages. */
+export async function findVms(
+  session: VsphereSession,
+  spec: VmSpec,
+  detail: VmDetail = {},
+): Promise<readonly VmSummary[]> {
   const what = `look up VM ${formatVmSpec(spec)}`;
-  const { searchIndex } = await session.content();
+  const read: Reading = { session, what, paths: pathsFor(detail) };
+  const found = await findRead(read, spec);
+  const folders = detail.folders === true && found.length > 0 ? await folderPaths(session) : undefined;
+  return found.map((each) => {
+    const { object, properties } = each;
+    const parent = readRef(properties.get('parent'))?.value ?? '';
+    const folderPath = folders?.get(parent) ?? '';
+    return { ...summarise(object, properties), ...(folders === undefined ? {} : { folderPath }) };
+  });
+}
+
+interface Reading {
+  readonly session: VsphereSession;
+  readonly what: string;
+  readonly paths: readonly string[];
+}
+
+interface ReadVm {
+  readonly object: Ref;
+  readonly properties: Properties;
+}
+
+function pathsFor({ addresses, folders }: VmDetail): readonly string[] {
+  return [
+    ...SUMMARY_PATHS,
+    ...(addresses === true ? ['guest.net'] : []),
+    ...(folders === true ? ['parent'] : []),
+  ];
+}
+
+async function findRead(read: Reading, spec: VmSpec): Promise<readonly ReadVm[]> {
+  const { session, what, paths } = read;
   switch (spec.kind) {
     case 'name': {
-      const all = await readAll(session, what, 'VirtualMachine', SUMMARY_PATHS);
-      return all
-        .filter(({ properties }) => decodeName(text(properties.get('name'))) === spec.value)
-        .map(({ object, properties }) => summarise(object, properties));
+      const named = await readAll(session, what, 'VirtualMachine', ['name']);
+      const meant = named.filter(({ properties }) => decodeName(text(properties.get('name'))) === spec.value);
+      return readEach(
+        read,
+        meant.map(({ object }) => object),
+      );
     }
     case 'moref':
-      return summariseAll(session, what, [ref('VirtualMachine', spec.value)]);
+      return readEach(read, [ref('VirtualMachine', spec.value)]);
     case 'uuid': {
+      const { searchIndex } = await session.content();
       const answer = await session.call(what, searchIndex, 'FindAllByUuid', {
         uuid: spec.value,
         vmSearch: true,
         instanceUuid: false,
       });
-      return summariseAll(session, what, refsOf(children(answer, 'returnval')));
+      return readEach(
+        read,
+        children(answer, 'returnval').flatMap((node) => readRef(node) ?? []),
+      );
     }
     case 'ipaddr': {
-      const isAddress = /^[\d.]+$|:/.test(spec.value);
-      const answer = isAddress
-        ? await session.call(what, searchIndex, 'FindAllByIp', { ip: spec.value, vmSearch: true })
-        : await session.call(what, searchIndex, 'FindAllByDnsName', { dnsName: spec.value, vmSearch: true });
-      return summariseAll(session, what, refsOf(children(answer, 'returnval')));
+      // The host's own index knows no address of a guest but its first.
+      const wanted = await wantedAddress(spec.value);
+      const all = await readAll(session, what, 'VirtualMachine', [...new Set([...paths, 'guest.net'])]);
+      return all.filter(({ object, properties }) => isMeant(wanted, summarise(object, properties)));
     }
+    case 'powerstate': {
+      const all = await readAll(session, what, 'VirtualMachine', paths);
+      return all.filter(({ object, properties }) => summarise(object, properties).powerState === spec.value);
+    }
+    case 'any':
+      return readAll(session, what, 'VirtualMachine', paths);
+    case 'none':
+      return [];
   }
 }
 
@@ -81,6 +131,7 @@ export async function findVm(session: VsphereSession, instanceUuid: string): Pro
 export function summarise(object: Ref, properties: Properties): VmSummary {
   const ipAddress = text(properties.get('guest.ipAddress'));
   const hostName = text(properties.get('guest.hostName'));
+  const ipAddresses = addressesOf(properties);
   return {
     instanceUuid: text(properties.get('config.instanceUuid')),
     biosUuid: text(properties.get('config.uuid')),
@@ -88,6 +139,7 @@ export function summarise(object: Ref, properties: Properties): VmSummary {
     name: decodeName(text(properties.get('name'))),
     powerState: POWER_STATES[text(properties.get('runtime.powerState'))] ?? 'off',
     ...(ipAddress === '' ? {} : { ipAddress }),
+    ...(ipAddresses === undefined ? {} : { ipAddresses }),
     ...(hostName === '' ? {} : { hostName }),
   };
 }
@@ -113,16 +165,32 @@ export async function placeOf(session: VsphereSession, object: Ref): Promise<Inv
     : { ...above, path };
 }
 
-/** Paths of all resource pools, or of all folders that can hold VMs. */
-export async function inventoryPaths(
+/** Paths of all folders and datacenters by their moref values, by two readings. */
+export async function folderPaths(session: VsphereSession): Promise<ReadonlyMap<string, string>> {
+  return treePaths(session, ['Datacenter', 'Folder']);
+}
+
+/** Paths of all objects of these types by their moref values; what lies above them must be of these types too. */
+export async function treePaths(
   session: VsphereSession,
-  type: 'Folder' | 'ResourcePool',
-): Promise<readonly string[]> {
-  const found: string[] = [];
-  for (const { object } of await readAll(session, 'list places', type, ['name']))
-    found.push((await placeOf(session, object)).path);
-  // A datacenter's folders for hosts, networks and storage hold no VM.
-  return type === 'Folder' ? found.filter((path) => /\/vm(\/|$)/.test(path)) : found;
+  types: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const nodes = new Map<string, { readonly name: string; readonly parent: string }>();
+  for (const type of types) {
+    for (const { object, properties } of await readAll(session, 'read the inventory’s tree', type, [
+      'name',
+      'parent',
+    ])) {
+      const name = decodeName(text(properties.get('name')));
+      nodes.set(object.value, { name, parent: readRef(properties.get('parent'))?.value ?? '' });
+    }
+  }
+  const pathOf = (id: string): string => {
+    const node = nodes.get(id);
+    // The root folder has a name that no path shows, and no view of it shows itself.
+    return node === undefined ? '' : `${pathOf(node.parent)}/${node.name}`;
+  };
+  return new Map([...nodes.keys()].map((id) => [id, pathOf(id)]));
 }
 
 /** vSphere writes `%`, `/` and `\\` in names as %25, %2f and %5c. */
@@ -135,23 +203,29 @@ export function encodeName(name: string): string {
   return name.replace(/[%/\\]/g, encodeURIComponent);
 }
 
-function refsOf(nodes: readonly unknown[]): readonly Ref[] {
-  return nodes.flatMap((node) => readRef(node as never) ?? []);
-}
-
-async function summariseAll(
-  session: VsphereSession,
-  what: string,
+async function readEach(
+  { session, what, paths }: Reading,
   objects: readonly Ref[],
-): Promise<readonly VmSummary[]> {
-  const found: VmSummary[] = [];
+): Promise<readonly ReadVm[]> {
+  const found: ReadVm[] = [];
   for (const object of objects) {
     try {
-      found.push(summarise(object, await readProperties(session, what, object, SUMMARY_PATHS)));
+      found.push({ object, properties: await readProperties(session, what, object, paths) });
     } catch (error) {
       // A moref that was given by hand and does not exist is "none found".
       if (!(error instanceof EverthawError && error.code === 'VmNotFound')) throw error;
     }
   }
   return found;
+}
+
+function addressesOf(properties: Properties): readonly string[] | undefined {
+  const cards = properties.get('guest.net');
+  if (cards === undefined) return undefined;
+  const told = [
+    text(properties.get('guest.ipAddress')),
+    ...arrayOf(cards).flatMap((card) => children(card, 'ipAddress').map((address) => text(address))),
+  ];
+  const addresses = told.flatMap((address) => canonicalAddress(address) ?? []).filter(isTelling);
+  return [...new Set(addresses)];
 }

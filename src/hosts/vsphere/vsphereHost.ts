@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import type { Absence } from '../../domain/holding.js';
 import { EverthawError } from '../../domain/errors.js';
 import type { ManifestDisk } from '../../domain/manifest.js';
+import { PLACE_KINDS, type Place, type PlaceKind } from '../../domain/place.js';
 import { formatTransport, parseTransport, type Transport } from '../../domain/transport.js';
 import type { DiskDescription, SnapshotInfo, VmDescription, VmFile, VmSummary } from '../../domain/vm.js';
 import type { VmSpec } from '../../domain/vmSpec.js';
 import type { SourceProgram } from '../../system/sourceProgram.js';
 import type { DiskExport, DiskImport, ImportRequest, LeaseNotes } from '../exports.js';
-import type { Host, HostIdentity, MarkedVm, SnapshotRequest, SnapshotTaken } from '../host.js';
+import type { Host, HostIdentity, MarkedVm, SnapshotRequest, SnapshotTaken, VmDetail } from '../host.js';
 import type { ImportWay, RestorePlace, RestoreWish } from '../../domain/runs.js';
 import { datastoreRefusal, downloadProgram, openDatastoreDisk, uploadProgram } from './datastoreAccess.js';
 import { deletePath, listDirectory, makeDirectory, readText, writeText } from './datastoreFiles.js';
@@ -20,6 +21,7 @@ import { encodeName, findVm, findVms, placeOf } from './inventory.js';
 import { abortLease, openExportLease } from './leases.js';
 import { listMarkedVms, unmarkVm } from './mark.js';
 import { vspherePlace } from './place.js';
+import { listPlaces } from './places.js';
 import { readAll, runTask } from './properties.js';
 import { checkRoom, USUAL_DATASTORE_FLOOR_BYTES } from './room.js';
 import { returnText } from './soapClient.js';
@@ -38,6 +40,7 @@ export class VsphereHost implements Host {
   readonly identity: HostIdentity;
   readonly guest = { scriptsRunBy: 'VMware Tools, within the quiesced snapshot' };
   readonly transports = [parseTransport('nbdssl:lease'), parseTransport('nbdssl:datastore')];
+  readonly placeKinds = PLACE_KINDS;
   readonly #session: VsphereSession;
   /** PEM file for native tools: the user's CA, or the certificate that the thumbprint vouched for. */
   readonly #caFile: string | undefined;
@@ -93,8 +96,12 @@ export class VsphereHost implements Host {
     await this.#session.close();
   }
 
-  findVms(spec: VmSpec): Promise<readonly VmSummary[]> {
-    return findVms(this.#session, spec);
+  findVms(spec: VmSpec, detail: VmDetail = {}): Promise<readonly VmSummary[]> {
+    return findVms(this.#session, spec, detail);
+  }
+
+  listPlaces(kind: PlaceKind): Promise<readonly Place[]> {
+    return listPlaces(this.#session, kind);
   }
 
   describeVm(instanceUuid: string): Promise<VmDescription> {

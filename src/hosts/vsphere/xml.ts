@@ -24,6 +24,8 @@ const parser = new XMLParser({
   htmlEntities: true,
   // Prefixes stay: without them `xsi:type` and `type` of a reference would be one attribute.
   removeNSPrefix: false,
+  // No option of ours asks for an element's path: it is not to be written for each.
+  jPath: false,
 });
 
 const builder = new XMLBuilder({

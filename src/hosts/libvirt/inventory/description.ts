@@ -12,7 +12,7 @@ import type { DomainDisk } from '../xml/domain.js';
 import { editDomain, lockConsoles, setDiskImage } from '../xml/domainEdit.js';
 import { readCommands, readParts, vmNotFound, type ReadDomain } from './domains.js';
 import { parseDomain } from '../xml/domainXml.js';
-import { summarise } from './inventory.js';
+import { ONE_FOLDER, summarise } from './inventory.js';
 import { freeSpace, usedBytes } from './storage.js';
 import type { Virsh } from '../connection/virsh.js';
 import { virshBatch } from '../connection/virshBatch.js';
@@ -60,7 +60,7 @@ export async function describeVm(
     ...summarise(read),
     disks: described.disks.map(({ description }) => description),
     usedBytes: filesBytes + devicesBytes,
-    folderPath: '/',
+    folderPath: ONE_FOLDER,
     resourcePool: '',
     host: hostName,
     configPath: '',

@@ -1,5 +1,7 @@
 import type { VmSummary } from '../../../domain/vm.js';
 import type { VmSpec } from '../../../domain/vmSpec.js';
+import { canonicalAddress, isMeant, isTelling, wantedAddress } from '../../guestAddress.js';
+import type { VmDetail } from '../../host.js';
 import { morefOf } from '../xml/domain.js';
 import { listDomains, readAllDomains, readDomains, type ListedDomain, type ReadDomain } from './domains.js';
 import { mapAtMost } from '../../../system/mapAtMost.js';
@@ -9,22 +11,45 @@ import { virshBatch } from '../connection/virshBatch.js';
 /** Each asks a guest, which may take its time. */
 const ASKED_AT_ONCE = 4;
 
+/** libvirt keeps VMs in no folders. */
+export const ONE_FOLDER = '/';
+
 /** The VMs that are meant; none is no error. */
-export async function findVms(virsh: Virsh, { kind, value }: VmSpec): Promise<readonly VmSummary[]> {
+export async function findVms(
+  virsh: Virsh,
+  spec: VmSpec,
+  { addresses, folders }: VmDetail = {},
+): Promise<readonly VmSummary[]> {
+  const found = await findSummaries(virsh, spec, addresses === true);
+  return folders === true ? found.map((vm) => ({ ...vm, folderPath: ONE_FOLDER })) : found;
+}
+
+async function findSummaries(virsh: Virsh, spec: VmSpec, ask: boolean): Promise<readonly VmSummary[]> {
+  if (spec.kind === 'ipaddr') return findByAddress(virsh, spec.value);
+  const found = await findDomains(virsh, spec);
+  return ask ? askEach(virsh, found) : found.map(summarise);
+}
+
+async function findDomains(
+  virsh: Virsh,
+  { kind, value }: Exclude<VmSpec, { readonly kind: 'ipaddr' }>,
+): Promise<readonly ReadDomain[]> {
   switch (kind) {
     case 'name':
-      return (await readWhere(virsh, ({ name }) => name === value)).map(summarise);
+      return readWhere(virsh, ({ name }) => name === value);
     case 'uuid': {
       const found = await readWhere(virsh, ({ uuid }) => uuid === value.toLowerCase());
       // One that is just taking that uuid has not got it before it has its name too: its identity is to be set again.
-      return found
-        .filter(({ domain }) => [undefined, domain.name].includes(domain.restored?.becomes?.name))
-        .map(summarise);
+      return found.filter(({ domain }) => [undefined, domain.name].includes(domain.restored?.becomes?.name));
     }
     case 'moref':
-      return findByMoref(await readAllDomains(virsh), value).map(summarise);
-    case 'ipaddr':
-      return findByAddress(virsh, await readAllDomains(virsh), value);
+      return findByMoref(await readAllDomains(virsh), value);
+    case 'powerstate':
+      return withoutStandIns(await readAllDomains(virsh)).filter(({ state }) => state === value);
+    case 'any':
+      return withoutStandIns(await readAllDomains(virsh));
+    case 'none':
+      return [];
   }
 }
 
@@ -67,31 +92,31 @@ export function withoutStandIns(all: readonly ReadDomain[]): readonly ReadDomain
   });
 }
 
-/** By an address or by the name that the guest says it has. */
-async function findByAddress(
-  virsh: Virsh,
-  all: readonly ReadDomain[],
-  value: string,
-): Promise<readonly VmSummary[]> {
-  const wanted = value.toLowerCase();
-  const running = all.filter(({ isRunning }) => isRunning);
-  const found = await mapAtMost(ASKED_AT_ONCE, running, async (read): Promise<VmSummary | undefined> => {
-    const { addresses, hostName } = await askAddresses(virsh, read);
-    const ipAddress = addresses.find((address) => address === wanted) ?? addresses[0];
-    if (ipAddress !== wanted && hostName !== wanted) return undefined;
-    return {
-      ...summarise(read),
-      ...(ipAddress === undefined ? {} : { ipAddress }),
-      ...(hostName === undefined ? {} : { hostName }),
-    };
-  });
-  return found.filter((vm) => vm !== undefined);
+/** With what their guests tell of themselves. */
+async function askEach(virsh: Virsh, all: readonly ReadDomain[]): Promise<readonly VmSummary[]> {
+  return mapAtMost(ASKED_AT_ONCE, all, async (read) => ({
+    ...summarise(read),
+    ...(read.isRunning ? await askGuest(virsh, read) : {}),
+  }));
 }
 
-async function askAddresses(
+/** By an address or by the name that the guest says it has. */
+async function findByAddress(virsh: Virsh, value: string): Promise<readonly VmSummary[]> {
+  const wanted = await wantedAddress(value);
+  const running = withoutStandIns(await readAllDomains(virsh)).filter(({ isRunning }) => isRunning);
+  const asked = await askEach(virsh, running);
+  return asked
+    .filter((vm) => isMeant(wanted, vm))
+    .map((vm) => {
+      const ipAddress = vm.ipAddresses?.find((address) => wanted.addresses.includes(address));
+      return ipAddress === undefined ? vm : { ...vm, ipAddress };
+    });
+}
+
+async function askGuest(
   virsh: Virsh,
   { domain }: ReadDomain,
-): Promise<{ readonly addresses: readonly string[]; readonly hostName: string | undefined }> {
+): Promise<Pick<VmSummary, 'ipAddress' | 'ipAddresses' | 'hostName'>> {
   const { uuid, name } = domain;
   const [fromLease, fromNeighbours, fromGuest, hostName] = await virshBatch(
     virsh,
@@ -107,12 +132,15 @@ async function askAddresses(
         : []),
     ],
   );
-  const text = [fromGuest, fromLease, fromNeighbours].join('\n').toLowerCase();
+  const told = [fromGuest, fromLease, fromNeighbours].join('\n').toLowerCase();
+  const addresses = [...told.matchAll(/\sipv[46]\s+([0-9a-f.:]+)\/\d+/g)].flatMap(
+    ([, address = '']) => canonicalAddress(address) ?? [],
+  );
+  const ipAddresses = [...new Set(addresses)].filter(isTelling);
+  const [ipAddress] = ipAddresses;
   return {
-    addresses: [...text.matchAll(/\sipv[46]\s+([0-9a-f.:]+)\/\d+/g)]
-      .map(([, address]) => address ?? '')
-      // Every guest has those.
-      .filter((address) => !address.startsWith('127.') && address !== '::1'),
-    hostName: hostName?.trim().toLowerCase(),
+    ipAddresses,
+    ...(ipAddress === undefined ? {} : { ipAddress }),
+    ...(hostName === undefined ? {} : { hostName: hostName.trim() }),
   };
 }

@@ -3,6 +3,7 @@ import type { HostShell } from '../connection/hostShell.js';
 export interface Space {
   /** Of the file system: `ext4`. */
   readonly kind: string;
+  readonly capacityBytes: number;
   readonly freeBytes: number;
 }
 
@@ -13,11 +14,11 @@ export async function freeSpace(
 ): Promise<ReadonlyMap<string, Space>> {
   const spaces = new Map<string, Space>();
   for (const directory of directories) {
-    const asked = ['LC_ALL=C', 'df', '--output=fstype,avail', '-B1', '--', directory];
+    const asked = ['LC_ALL=C', 'df', '--output=fstype,size,avail', '-B1', '--', directory];
     const { exit, stdout } = await shell.run('env', asked);
-    const [kind, free] = stdout.trim().split('\n').at(-1)?.trim().split(/\s+/) ?? [];
+    const [kind, capacity, free] = stdout.trim().split('\n').at(-1)?.trim().split(/\s+/) ?? [];
     if (exit === 0 && kind !== undefined && free !== undefined)
-      spaces.set(directory, { kind, freeBytes: Number(free) });
+      spaces.set(directory, { kind, capacityBytes: Number(capacity), freeBytes: Number(free) });
   }
   return spaces;
 }

@@ -12,7 +12,7 @@ export function parseDomain(xml: string): Domain {
 }
 
 export function readDomain(domain: XmlElement): Domain {
-  const name = domain.at('name')?.text() ?? '';
+  const name = domain.at('name')?.wholeText() ?? '';
   if (name === '') throw broken('a domain', 'it has no name');
   const disks = diskElements(domain).map(readDisk);
   const labels = new Set(disks.map(({ label }) => label));

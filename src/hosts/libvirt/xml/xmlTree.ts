@@ -59,13 +59,17 @@ export class XmlElement {
 
   /** The element's own text without the white space around it; '' where it has none. */
   text(): string {
+    return this.wholeText().trim();
+  }
+
+  /** With the white space around it, which is part of a name. */
+  wholeText(): string {
     return this.children
       .map((child) => {
         if (child instanceof XmlElement || child.kind === 'comment') return '';
         return child.kind === 'cdata' ? child.raw : decode(child.raw);
       })
-      .join('')
-      .trim();
+      .join('');
   }
 
   setText(text: string): void {

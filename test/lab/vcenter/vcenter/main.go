@@ -25,6 +25,7 @@ type options struct {
 	user, password               string
 	names                        []string
 	esx                          bool
+	crowd                        int
 	sessionTimeout, leaseTimeout time.Duration
 	instanceUUID                 string
 }
@@ -66,6 +67,7 @@ func readOptions() (*options, error) {
 	flag.StringVar(&passwordFile, "password-file", "", "file with the password (required)")
 	flag.StringVar(&names, "certificate-names", "localhost,127.0.0.1", "host names and addresses in the server's certificate")
 	flag.BoolVar(&o.esx, "esx", false, "behave as a single ESXi host instead of a vCenter")
+	flag.IntVar(&o.crowd, "crowd", 0, "number of machines to be listed and nothing else")
 	flag.DurationVar(&o.sessionTimeout, "session-timeout", 30*time.Minute, "idle time after which a session ends")
 	flag.DurationVar(&o.leaseTimeout, "lease-timeout", 300*time.Second, "time without progress after which an NFC lease ends")
 	flag.StringVar(&o.instanceUUID, "instance-uuid", "", "about.instanceUuid (default: the simulator's own, always the same)")
@@ -126,6 +128,8 @@ func run(o *options) error {
 	if err := l.createMachines(o.vms); err != nil {
 		return err
 	}
+
+	l.createCrowd(o.crowd)
 
 	failed := make(chan error, 2)
 	go func() { failed <- l.serveFront(front) }()

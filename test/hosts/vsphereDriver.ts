@@ -1,0 +1,23 @@
+import { openHost } from '../../src/hosts/hostPool.js';
+import type { Host } from '../../src/hosts/host.js';
+import { Secret } from '../../src/hosts/secret.js';
+import { LAB_PASSWORD, type LabVcenter } from '../lab/vcenter.js';
+
+/** The driver on a lab's vCenter or ESX, in a session of its own. */
+export function openVsphere(vcenter: LabVcenter): Promise<Host> {
+  const { EVERTHAW_HOST, EVERTHAW_USERNAME } = vcenter.everthawEnvironment();
+  const entry = {
+    kind: 'vsphere' as const,
+    address: EVERTHAW_HOST ?? '',
+    port: Number(vcenter.port),
+    username: EVERTHAW_USERNAME ?? '',
+    caFile: vcenter.ready.caFile,
+  };
+  return openHost(entry, new Secret(LAB_PASSWORD), undefined, vcenter.directory);
+}
+
+/** Sessions of ours that the host has open. */
+export async function sessionsOn(vcenter: LabVcenter): Promise<number> {
+  const all = await vcenter.get<{ userAgent: string }[]>('/sessions');
+  return all.filter(({ userAgent }) => userAgent === 'everthaw').length;
+}
