@@ -63,7 +63,10 @@ describe('config.js', () => {
     ],
     ['PREEXISTING_VCB_SNAPSHOT=0;', '/c.js:1: PREEXISTING_VCB_SNAPSHOT is 0; allowed: one of fail, delete'],
     ['MAX_RETRIES="-1";', '/c.js:1: MAX_RETRIES is "-1"; allowed: a whole number from 0 to 1000000'],
-    ['BACKOFF_TIME=31536001;', '/c.js:1: BACKOFF_TIME is 31536001; allowed: a whole number from 0 to 31536000'],
+    [
+      'BACKOFF_TIME=31536001;',
+      '/c.js:1: BACKOFF_TIME is 31536001; allowed: a whole number from 0 to 31536000',
+    ],
     ['VERIFY_SSL_CERTIFICATES=2;', '/c.js:1: VERIFY_SSL_CERTIFICATES is 2; allowed: one of 0, 1'],
     [
       'HOST_THUMBPRINT="AB:CD";',
