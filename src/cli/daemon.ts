@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,7 +7,8 @@ import { pino } from 'pino';
 import { stateDirectories } from '../config/directories.js';
 import { environmentWith, readSettings } from '../config/settings.js';
 import { messageOf } from '../domain/errors.js';
-import { processIdentity } from '../system/processIdentity.js';
+import { readJson } from '../system/jsonFile.js';
+import { noteProcess, processIdentity } from '../system/processIdentity.js';
 import { exitOf, spawnTethered } from '../system/program.js';
 import { daemonFiles, type DaemonState } from '../temporal/daemon.js';
 import { startEmbeddedServer, type EmbeddedServer } from '../temporal/embeddedServer.js';
@@ -37,7 +38,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 await mkdir(directory, { recursive: true, mode: 0o700 });
 const earlier = await readEarlierPorts();
 await rm(files.state, { force: true });
-await writeFile(files.process, JSON.stringify(await processIdentity(process.pid)), { mode: 0o600 });
+await noteProcess(files.process, process.pid);
 const program = await resolveTemporal(
   { ...settings.temporal, cacheDirectory: settings.cacheDirectory },
   (line) => {
@@ -118,6 +119,5 @@ function portsOf({ address, uiUrl }: Pick<EmbeddedServer, 'address' | 'uiUrl'>):
 }
 
 async function readEarlierPorts(): Promise<{ server: number; ui: number } | undefined> {
-  const text = await readFile(join(directory, 'ports.json'), 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : (JSON.parse(text) as { server: number; ui: number });
+  return readJson(join(directory, 'ports.json'));
 }

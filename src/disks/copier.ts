@@ -1,9 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { EverthawError } from '../domain/errors.js';
 import type { Range } from '../domain/extents.js';
-import { processIdentity, killProcess } from '../system/processIdentity.js';
+import { killProcess, notedProcess, noteProcess } from '../system/processIdentity.js';
 import { exitOf, programFailed, spawnTethered, tailOf } from '../system/program.js';
 import type { SourceProgram } from '../system/sourceProgram.js';
 
@@ -107,8 +107,8 @@ async function copyBy(
     if (last.kind === 'progress') onProgress(last.bytes, last.durableBytes);
   });
   try {
-    if (child.pid !== undefined)
-      await writeFile(writerFile(order.file), JSON.stringify(await processIdentity(child.pid)));
+    // It writes nothing before it has its order: whoever finds half a note has nobody to fear.
+    if (child.pid !== undefined) await noteProcess(writerFile(order.file), child.pid);
     child.send(order);
     const exit = await ended;
     signal.throwIfAborted();
@@ -126,9 +126,8 @@ function writerFile(file: string): string {
 }
 
 async function fence(file: string): Promise<void> {
-  const text = await readFile(writerFile(file), 'utf8').catch(() => undefined);
-  if (text === undefined) return;
-  await killProcess(JSON.parse(text) as Awaited<ReturnType<typeof processIdentity>>);
+  const earlier = await notedProcess(writerFile(file));
+  if (earlier !== undefined) await killProcess(earlier);
 }
 
 function outcome(

@@ -2,7 +2,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EverthawError } from '../domain/errors.js';
 import { until } from '../system/until.js';
-import { isAlive, killProcess, processIdentity, type ProcessIdentity } from '../system/processIdentity.js';
+import { isAlive, killProcess, notedProcess, noteProcess } from '../system/processIdentity.js';
 import { exitOf, spawnTethered, tailOf } from '../system/program.js';
 
 /** A file or URL served as a read-only NBD export on a local socket by nbdkit. */
@@ -53,8 +53,7 @@ export async function startNbdServer(
     (exit) => (ended = exit),
     (error: unknown) => (ended = String(error)),
   );
-  if (child.pid !== undefined)
-    await writeFile(identityFile(directory), JSON.stringify(await processIdentity(child.pid)));
+  if (child.pid !== undefined) await noteProcess(identityFile(directory), child.pid);
   await until(
     async () => ended !== undefined || (await readFile(ready, 'utf8').catch(() => '')) !== '',
     signal,
@@ -73,21 +72,16 @@ export async function startNbdServer(
 
 /** Ends the server of a directory, seen to be gone, and removes the directory with its cookie. */
 export async function stopNbdServer(directory: string): Promise<void> {
-  const identity = await readIdentity(directory);
+  const identity = await notedProcess(identityFile(directory));
   if (identity !== undefined) await killProcess(identity);
   await rm(directory, { recursive: true, force: true });
 }
 
 export async function isNbdServerAlive(directory: string): Promise<boolean> {
-  const identity = await readIdentity(directory);
+  const identity = await notedProcess(identityFile(directory));
   return identity !== undefined && (await isAlive(identity));
 }
 
 function identityFile(directory: string): string {
   return join(directory, 'process.json');
-}
-
-async function readIdentity(directory: string): Promise<ProcessIdentity | undefined> {
-  const text = await readFile(identityFile(directory), 'utf8').catch(() => undefined);
-  return text === undefined || text === '' ? undefined : (JSON.parse(text) as ProcessIdentity);
 }

@@ -1,5 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readJson } from './jsonFile.js';
 
 /** A process, told apart from a later one that got the same number. */
 export interface ProcessIdentity {
@@ -10,6 +11,16 @@ export interface ProcessIdentity {
 
 export async function processIdentity(pid: number): Promise<ProcessIdentity> {
   return { pid, startTime: (await startTimeOf(pid)) ?? '' };
+}
+
+/** Notes a process in a file, for whoever is to end it when its parent is gone. */
+export async function noteProcess(file: string, pid: number): Promise<void> {
+  await writeFile(file, JSON.stringify(await processIdentity(pid)), { mode: 0o600 });
+}
+
+/** The process that a file notes, if it notes one. */
+export function notedProcess(file: string): Promise<ProcessIdentity | undefined> {
+  return readJson<ProcessIdentity>(file);
 }
 
 export async function isAlive(identity: ProcessIdentity): Promise<boolean> {

@@ -3,7 +3,8 @@ import { mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { EverthawError } from '../domain/errors.js';
-import { isAlive, type ProcessIdentity } from '../system/processIdentity.js';
+import { readJson } from '../system/jsonFile.js';
+import { isAlive, notedProcess, type ProcessIdentity } from '../system/processIdentity.js';
 import { until } from '../system/until.js';
 
 /** What a daemon writes when server and worker are up. */
@@ -31,10 +32,8 @@ export function daemonFiles(directory: string) {
 
 /** The daemon of this state directory, if one is up. */
 export async function findDaemon(directory: string): Promise<DaemonState | undefined> {
-  const text = await readFile(daemonFiles(directory).state, 'utf8').catch(() => undefined);
-  if (text === undefined || text === '') return undefined;
-  const state = JSON.parse(text) as DaemonState;
-  return (await isAlive(state.process)) ? state : undefined;
+  const state = await readJson<DaemonState>(daemonFiles(directory).state);
+  return state !== undefined && (await isAlive(state.process)) ? state : undefined;
 }
 
 /**
@@ -85,10 +84,8 @@ export async function ensureDaemon(directory: string, environment: NodeJS.Proces
 
 /** Ends the daemon of a state directory, also one that is not up yet; its runs go on when it is started again. */
 export async function stopDaemon(directory: string): Promise<boolean> {
-  const text = await readFile(daemonFiles(directory).process, 'utf8').catch(() => undefined);
-  if (text === undefined || text === '') return false;
-  const identity = JSON.parse(text) as ProcessIdentity;
-  if (!(await isAlive(identity))) return false;
+  const identity = await notedProcess(daemonFiles(directory).process);
+  if (identity === undefined || !(await isAlive(identity))) return false;
   process.kill(identity.pid, 'SIGTERM');
   await until(async () => !(await isAlive(identity)), AbortSignal.timeout(30_000));
   return true;

@@ -158,6 +158,15 @@ describe('the copier', () => {
     expect(await isAlive(identity)).toBe(false);
   });
 
+  it('goes on over the half-written note of a writer that never got its order', async () => {
+    const from = join(directory, 'source');
+    await writeFile(from, 'bytes');
+    for (const note of ['', '{"pid":1', '{']) {
+      await writeFile(join(directory, 'copy.writer'), note);
+      expect((await copy(order({ from }))).sizeBytes).toBe(5);
+    }
+  });
+
   it('tells why its source failed, and of a destination that cannot be written', async () => {
     await expect(copy(order({ from: join(directory, 'missing') }))).rejects.toThrow(
       /cat ended with 1 .*No such file/,
