@@ -1,4 +1,5 @@
 import { EverthawError } from '../domain/errors.js';
+import type { Manifest } from '../domain/manifest.js';
 import type { RestorePlan, RestoreRequest, Step } from '../domain/runs.js';
 import { restoreWish } from '../domain/placeWish.js';
 import { readManifest } from '../destinations/restorePoint.js';
@@ -25,7 +26,8 @@ export function createPlanRestore(dependencies: Dependencies) {
     if (obstacle !== undefined && request.existing === 'abort') throw targetExists(name, obstacle);
     const { vms: existing, files } = target;
     const [vm] = existing;
-    if (vm === undefined) return { place, way, warnings: files.map(stays) };
+    const warnings = memoryStays(manifest);
+    if (vm === undefined) return { place, way, warnings: [...warnings, ...files.map(stays)] };
     const what = `restore VM "${name}"`;
     if (existing.length > 1 || vm.instanceUuid !== request.vm.instanceUuid) {
       throw new EverthawError({
@@ -43,8 +45,17 @@ export function createPlanRestore(dependencies: Dependencies) {
         hint: 'power it off first: a running VM is never replaced',
       });
     }
-    return { place, way, existing: { moref: vm.moref, instanceUuid: vm.instanceUuid }, warnings: [] };
+    return { place, way, existing: { moref: vm.moref, instanceUuid: vm.instanceUuid }, warnings };
   };
+}
+
+/** The memory of a suspended VM fits its own .vmx only, which a person registers; what is made here is powered off. */
+function memoryStays({ files }: Manifest): readonly string[] {
+  const names = files.filter(({ role }) => role === 'memory').map(({ path }) => path);
+  if (names.length === 0) return [];
+  return [
+    `it was suspended: its memory (${names.join(', ')}) stays in the backup, and the restored VM starts as after a loss of power. To wake it instead, register it by hand (docs/restoring.md)`,
+  ];
 }
 
 /** A restored VM has a directory of its own: what is not known to be an earlier one's is never written to, and not removed. */

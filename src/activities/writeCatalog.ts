@@ -81,7 +81,13 @@ async function copyVmFiles(
 ): Promise<{ files: ManifestFile[]; warnings: string[] }> {
   const files: ManifestFile[] = [];
   const warnings: string[] = [];
-  for (const file of await wantedFiles(host, vm)) {
+  const wanted = await wantedFiles(host, vm);
+  if (vm.powerState === 'suspended' && !wanted.some(({ role }) => role === 'memory')) {
+    warnings.push(
+      `"${vm.name}" is suspended, but the host names no file of its memory: a restored VM starts as after a loss of power`,
+    );
+  }
+  for (const file of wanted) {
     const name = basename(file.path.replace(/^\[[^\]]*\]\s*/, ''));
     try {
       const source = await host.download(file, vm.instanceUuid);
