@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import * as z from 'zod';
+import { readJson } from '../system/jsonFile.js';
 import { machineIdentity } from '../system/machine.js';
 import type { LastHeard } from '../domain/offline.js';
 
@@ -21,15 +23,17 @@ export async function noteContact(
   const { cluster, namespace } = server;
   const contact = { cluster, namespace, at: new Date().toISOString(), bootId, uptimeMs: await uptimeMs() };
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  await writeFile(`${file}.new`, JSON.stringify(contact), { mode: 0o600 });
-  await rename(`${file}.new`, file);
+  // Two workers of a proxy may note it at once.
+  const aside = `${file}.${randomUUID()}`;
+  await writeFile(aside, JSON.stringify(contact), { mode: 0o600, flush: true });
+  await rename(aside, file);
 }
 
-/** When a server was last heard of. After a reboot only the time since then is certain. */
+/** When a server was last heard of; undefined where no note can be read. After a reboot only the time since then is certain. */
 export async function lastHeard(file: string): Promise<LastHeard | undefined> {
-  const text = await readFile(file, 'utf8').catch(() => undefined);
-  if (text === undefined) return undefined;
-  const { cluster, namespace, bootId, uptimeMs: then } = CONTACT.parse(JSON.parse(text));
+  const contact = CONTACT.safeParse(await readJson(file));
+  if (!contact.success) return undefined;
+  const { cluster, namespace, bootId, uptimeMs: then } = contact.data;
   const isSinceBoot = bootId === (await machineIdentity()).bootId;
   const silentMs = (await uptimeMs()) - (isSinceBoot ? then : 0);
   return { cluster, namespace, silentMs, isSinceBoot };
