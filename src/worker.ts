@@ -22,6 +22,7 @@ import { HostRegister } from './hosts/register.js';
 import { BUNDLE_FILE } from './temporal/bundle.js';
 import { clusterIdOf, connectClient, type TemporalAddress } from './temporal/client.js';
 import { noteContact } from './temporal/contact.js';
+import { isCurrentAttempt } from './temporal/currentAttempt.js';
 import { askLiveness } from './temporal/liveness.js';
 import { registerWorker } from './temporal/livingWorkers.js';
 import { leftoverGauges, serveMetrics } from './temporal/metrics.js';
@@ -234,7 +235,13 @@ export class EverthawWorker {
   #serveSteps(queue: string): Promise<void> {
     return this.#serve(queue, {
       activities: this.#activities,
-      interceptors: { activity: [() => ({ inbound: new StepInterceptor(this.#steps) })] },
+      interceptors: {
+        activity: [
+          () => ({
+            inbound: new StepInterceptor(this.#steps, (info) => isCurrentAttempt(this.#client, info)),
+          }),
+        ],
+      },
       maxConcurrentActivityTaskExecutions: CONCURRENT_STEPS,
       maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
       defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,

@@ -1,4 +1,10 @@
-import { activityInfo, ApplicationFailure, CancelledFailure, cancellationSignal } from '@temporalio/activity';
+import {
+  activityInfo,
+  ApplicationFailure,
+  CancelledFailure,
+  cancellationSignal,
+  type Info,
+} from '@temporalio/activity';
 import type { ActivityExecuteInput, ActivityInboundCallsInterceptor, Next } from '@temporalio/worker';
 import { EverthawError, messageOf } from '../domain/errors.js';
 import type { CleanupStep, FailureDetails, Step } from '../domain/runs.js';
@@ -19,9 +25,12 @@ const OUTAGE_LOOK_MS = 3000;
  */
 export class StepInterceptor implements ActivityInboundCallsInterceptor {
   readonly #steps: RunningSteps;
+  readonly #isCurrent: (attempt: Info) => Promise<boolean>;
 
-  constructor(steps: RunningSteps) {
+  /** @param isCurrent asks the server whether an attempt is still the one that it waits for */
+  constructor(steps: RunningSteps, isCurrent: (attempt: Info) => Promise<boolean>) {
     this.#steps = steps;
+    this.#isCurrent = isCurrent;
   }
 
   async execute(
@@ -29,6 +38,7 @@ export class StepInterceptor implements ActivityInboundCallsInterceptor {
     next: Next<ActivityInboundCallsInterceptor, 'execute'>,
   ): Promise<unknown> {
     const step = input.args[0] as Step | CleanupStep;
+    await this.#refuseLate();
     return this.#steps.during(() =>
       withPulse(async (pulse) => {
         pulse.beat();
@@ -46,6 +56,22 @@ export class StepInterceptor implements ActivityInboundCallsInterceptor {
         }
       }),
     );
+  }
+
+  /**
+   * A process that stood still may begin what was given to another meanwhile, and would take it from that one: attempts end what
+   * they find of earlier ones. One that is begun in time is not asked about. Clocks may differ, which costs a question.
+   */
+  async #refuseLate(): Promise<void> {
+    const info = activityInfo();
+    const lateMs = Math.abs(Date.now() - info.currentAttemptScheduledTimestampMs);
+    if (lateMs < (info.heartbeatTimeoutMs ?? Infinity) / 2) return;
+    if (await this.#isCurrent(info)) return;
+    throw ApplicationFailure.create({
+      message: `attempt ${info.attempt} of ${info.activityType} was begun too late: another has taken its place`,
+      type: 'UnexpectedError',
+      nonRetryable: false,
+    });
   }
 }
 

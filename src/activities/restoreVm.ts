@@ -9,6 +9,7 @@ import { runUpload } from '../disks/upload.js';
 import { readManifest } from '../destinations/restorePoint.js';
 import { letGo } from '../holdings/kinds.js';
 import { leaseNotes } from '../holdings/lease.js';
+import type { ReplacedVmNote } from '../holdings/replacedVm.js';
 import { UPLOAD_OWNER_FILE } from '../holdings/uploadedFile.js';
 import type { ImportRequest } from '../hosts/exports.js';
 import type { Host } from '../hosts/host.js';
@@ -135,20 +136,37 @@ export function createFinishRestore(dependencies: Dependencies) {
     const manifest = await readManifest(request.directory);
     const aside = replacedName(vm.name, run.runId);
     if (await isMarked(host, made.moref)) {
+      await noteReplaced(dependencies, input, false);
       await moveAside(host, plan, vm.name, aside);
       await host.renameVm(made.moref, vm.name);
       if (input.uploadDirectory !== undefined)
         await host.deletePath(plan.place, `${input.uploadDirectory}/${UPLOAD_OWNER_FILE}`);
+      await noteReplaced(dependencies, input, true);
       await host.unmarkVm(made.moref);
     }
     const left: string[] = [];
     for (const old of await host.findVms({ kind: 'name', value: aside }))
       left.push(...(await host.destroyVm(old.moref)));
+    await dependencies.records.remove('replacedVm', run);
     const warnings = [...left, ...(await takeIdentity(host, made.moref, manifest, vm.instanceUuid))];
     if (request.powerOn) await powerOn(host, made.moref);
     const [restored] = await host.findVms({ kind: 'moref', value: made.moref });
     return { instanceUuid: restored?.instanceUuid ?? '', warnings };
   };
+}
+
+/** Who goes on where this step was cut off must know what stands aside for what, and whether it may go. */
+async function noteReplaced(dependencies: Dependencies, input: FinishInput, isWhole: boolean): Promise<void> {
+  const { plan, made, vm } = input;
+  if (plan.existing === undefined) return;
+  const note: ReplacedVmNote = {
+    finalName: vm.name,
+    replaced: plan.existing.moref,
+    restored: made.moref,
+    isWhole,
+  };
+  const owner = await ownerOf(dependencies, input);
+  await dependencies.records.write('replacedVm', { owner, vmName: vm.name, id: JSON.stringify(note) });
 }
 
 async function moveAside(host: Host, plan: RestorePlan, name: string, aside: string): Promise<void> {

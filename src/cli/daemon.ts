@@ -38,7 +38,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 await mkdir(directory, { recursive: true, mode: 0o700 });
 const earlier = await readEarlierPorts();
 await rm(files.state, { force: true });
-await noteProcess(files.process, process.pid);
+await noteProcess(files.process, await processIdentity(process.pid));
 const program = await resolveTemporal(
   { ...settings.temporal, cacheDirectory: settings.cacheDirectory },
   (line) => {

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { EverthawError } from '../domain/errors.js';
 import type { Range } from '../domain/extents.js';
-import { killProcess, notedProcess, noteProcess } from '../system/processIdentity.js';
+import { killProcess, notedProcess, noteProcess, processIdentity } from '../system/processIdentity.js';
 import { exitOf, programFailed, spawnTethered, tailOf } from '../system/program.js';
 import type { SourceProgram } from '../system/sourceProgram.js';
 
@@ -108,7 +108,7 @@ async function copyBy(
   });
   try {
     // It writes nothing before it has its order: whoever finds half a note has nobody to fear.
-    if (child.pid !== undefined) await noteProcess(writerFile(order.file), child.pid);
+    await noteProcess(writerFile(order.file), await processIdentity(child.pid ?? 0));
     child.send(order);
     const exit = await ended;
     signal.throwIfAborted();

@@ -1,8 +1,16 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { EverthawError } from '../domain/errors.js';
 import { until } from '../system/until.js';
-import { isAlive, killProcess, notedProcess, noteProcess } from '../system/processIdentity.js';
+import {
+  isAlive,
+  killProcess,
+  notedProcess,
+  noteProcess,
+  processIdentity,
+  type ProcessIdentity,
+} from '../system/processIdentity.js';
 import { exitOf, spawnTethered, tailOf } from '../system/program.js';
 
 /** A file or URL served as a read-only NBD export on a local socket by nbdkit. */
@@ -53,7 +61,8 @@ export async function startNbdServer(
     (exit) => (ended = exit),
     (error: unknown) => (ended = String(error)),
   );
-  if (child.pid !== undefined) await noteProcess(identityFile(directory), child.pid);
+  const own = await processIdentity(child.pid ?? 0);
+  await noteProcess(identityFile(directory), own);
   await until(
     async () => ended !== undefined || (await readFile(ready, 'utf8').catch(() => '')) !== '',
     signal,
@@ -67,7 +76,14 @@ export async function startNbdServer(
       retry: 'again',
     });
   }
-  return { socket, said: tail, stop: () => stopNbdServer(directory) };
+  return { socket, said: tail, stop: () => stopOwn(own, directory) };
+}
+
+/** Ends a server by whoever started it. The directory may be a later one's by then: of an attempt that took this one for dead. */
+async function stopOwn(own: ProcessIdentity, directory: string): Promise<void> {
+  await killProcess(own);
+  if (isDeepStrictEqual(await notedProcess(identityFile(directory)), own))
+    await rm(directory, { recursive: true, force: true });
 }
 
 /** Ends the server of a directory, seen to be gone, and removes the directory with its cookie. */

@@ -37,6 +37,7 @@ export type Holding =
   | (OnProxy & { readonly kind: 'exportLease' })
   | (OnProxy & { readonly kind: 'importLease' })
   | (OnProxy & { readonly kind: 'nbdServer' })
+  | (OnProxy & { readonly kind: 'replacedVm'; readonly finalName: string })
   | (OnProxy & { readonly kind: 'partialDirectory'; readonly directory: string })
   | (OnProxy & { readonly kind: 'stagedExport'; readonly directory: string })
   | (OnProxy & { readonly kind: 'loginSession' })

@@ -8,6 +8,7 @@ import { exportLease, importLease } from './lease.js';
 import { loginSession } from './loginSession.js';
 import { nbdServer } from './nbdServer.js';
 import { partialDirectory } from './partialDirectory.js';
+import { replacedVm } from './replacedVm.js';
 import { stagedExport } from './stagedExport.js';
 import { snapshot } from './snapshot.js';
 import { uploadedFile } from './uploadedFile.js';
@@ -22,6 +23,7 @@ export const KINDS: { readonly [K in HoldingKind]: Kind<K> } = {
   nbdServer,
   uploadedFile,
   halfRestoredVm,
+  replacedVm,
   partialDirectory,
   stagedExport,
   loginSession,
@@ -36,6 +38,7 @@ export const SWEEP_ORDER: readonly HoldingKind[] = [
   'exportLease',
   'importLease',
   'halfRestoredVm',
+  'replacedVm',
   'uploadedFile',
   'snapshot',
   'partialDirectory',

@@ -14,8 +14,8 @@ export async function processIdentity(pid: number): Promise<ProcessIdentity> {
 }
 
 /** Notes a process in a file, for whoever is to end it when its parent is gone. */
-export async function noteProcess(file: string, pid: number): Promise<void> {
-  await writeFile(file, JSON.stringify(await processIdentity(pid)), { mode: 0o600 });
+export async function noteProcess(file: string, identity: ProcessIdentity): Promise<void> {
+  await writeFile(file, JSON.stringify(identity), { mode: 0o600 });
 }
 
 /** The process that a file notes, if it notes one. */

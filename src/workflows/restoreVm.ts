@@ -34,6 +34,7 @@ async function restore(
   // All disks are one step here.
   if (operator.stopsAfterDisk) throw new StoppedByOperator('the disks were to be the last');
   report.enter('putting it in its place');
+  if (plan.existing !== undefined) debts.owe({ kind: 'replacedVm', run, vm, proxy, finalName: vm.name });
   const finished = await onProxy(proxy).finishRestore({
     ...step,
     request,

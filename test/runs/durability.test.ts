@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { until } from '../../src/system/until.js';
 import { vmWorkflowId } from '../../src/domain/names.js';
 import type { BackupResult, Pulse } from '../../src/domain/runs.js';
+import { isCurrentAttempt } from '../../src/temporal/currentAttempt.js';
 import { connectClient } from '../../src/temporal/client.js';
 import { makeDisk, sha256, type LabDisk } from '../lab/disks.js';
 import { disguise } from '../lab/disguise.js';
@@ -205,6 +206,21 @@ describe('a run whose worker is killed', () => {
     await everthaw.startWorker();
     await expect(client.workflow.getHandle(id).result()).rejects.toThrow();
     await expectNothingHeld();
+  });
+
+  it('has one current attempt of a step: neither an earlier nor a later one is it, nor any when the run has ended', async () => {
+    await vcenter.control('POST', '/throttle', { path: '/folder', bytesPerSecond: 20 * MIB });
+    const id = await start(join(everthaw.backups, 'web-fullVM'), '--transport', 'nbdssl:datastore');
+    await waitFor(async () => ((await step(id))?.pulse?.progress?.bytes ?? 0) > 0);
+    const { raw, runId } = await client.workflow.getHandle(id).describe();
+    const { activityId, attempt } = raw.pendingActivities?.[0] ?? {};
+    const step1 = { workflowExecution: { workflowId: id, runId }, activityId: activityId ?? '' };
+    const isCurrent = (number: number) => isCurrentAttempt(client, { ...step1, attempt: number });
+    expect(attempt).toBe(1);
+    expect([await isCurrent(0), await isCurrent(1), await isCurrent(2)]).toEqual([false, true, false]);
+    await vcenter.heal();
+    await client.workflow.getHandle(id).result();
+    expect(await isCurrent(1)).toBe(false);
   });
 
   it('goes on with a restore that made its directory, and did not come to write there whose it is', async () => {

@@ -239,6 +239,51 @@ describe('a restore onto a VM that exists', () => {
   );
 });
 
+describe('a restore that is killed and terminated while it replaces a VM', () => {
+  /** Restores over "off" until `isThere`, while a call of the host is not answered; then nobody is left to go on. */
+  async function abandonAt(method: string, isThere: (names: readonly SeenVm[]) => boolean): Promise<void> {
+    await lab.vcenter.fault({ method, delayMs: 600_000 });
+    const workflowId = await lab.runOf('off');
+    const ran = lab.restore(backups.lease, '--name', 'off', '--overwrite');
+    await eventually(async () => isThere(await lab.vcenter.vms()));
+    await lab.everthaw.killWorker();
+    await lab.client.workflow.getHandle(workflowId).terminate('the test');
+    expect((await ran).code).toBe(1);
+    await lab.vcenter.heal();
+  }
+
+  const isAside = ({ name }: SeenVm) => name.startsWith('off.replaced-');
+  const isInPlace = ({ name }: SeenVm) => name === 'off';
+  const isMarked = ({ extraConfig }: SeenVm) => 'everthaw.restoring' in (extraConfig ?? {});
+
+  it('has the replaced VM removed by the next sweep, where the restored one was whole', async () => {
+    const before = await lab.vcenter.vm('off');
+    await abandonAt(
+      'Destroy_Task',
+      (vms) => vms.some(isAside) && vms.some((vm) => isInPlace(vm) && !isMarked(vm)),
+    );
+    const swept = await lab.everthaw.everthaw('cleanup', '-y');
+    expect(swept).toMatchObject({ code: 0, stderr: '' });
+    expect(swept.stdout).toContain(`let go: VM ${before.moref}, which a restored "off" replaces`);
+    expect((await lab.vcenter.vms()).filter(isAside)).toEqual([]);
+    expect((await lab.vcenter.vm('off')).moref).not.toBe(before.moref);
+    expect(await lab.diskOf('off')).toBe(await sha256(data.raw));
+    await lab.everthaw.startWorker();
+  });
+
+  it('has the replaced VM’s name given back, though another sweep died before it came to that', async () => {
+    const before = await stateOf('off');
+    await abandonAt(
+      'ReconfigVM_Task',
+      (vms) => vms.some(isAside) && vms.some((vm) => isInPlace(vm) && isMarked(vm)),
+    );
+    await lab.vcenter.govc('vm.destroy', 'off');
+    expect(await lab.everthaw.everthaw('cleanup', '-y')).toMatchObject({ code: 0, stderr: '' });
+    expect(await stateOf('off')).toEqual(before);
+    await lab.everthaw.startWorker();
+  });
+});
+
 describe('a restore onto the original', () => {
   it('that is powered off takes its place and its identity', async () => {
     await lab.vcenter.govc('vm.power', '-off', 'web');

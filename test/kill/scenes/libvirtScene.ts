@@ -66,6 +66,7 @@ export const LIBVIRT_HOLDINGS: readonly SeenHolding[] = [
   { kind: 'partialDirectory', job: 'pull', pattern: /^unfinished backup backups\/writer-/ },
   { kind: 'uploadedFile', job: 'restore copy', pattern: /^uploaded files/ },
   { kind: 'halfRestoredVm', job: 'restore copy', pattern: /^half-restored VM "restored-/ },
+  { kind: 'replacedVm', job: 'restore over', pattern: /^half-restored VM "[^"]*\.replaced-/ },
 ];
 
 /** A real libvirt with a guest that writes, VMs of others, and an older backup. */

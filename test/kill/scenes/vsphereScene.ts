@@ -96,6 +96,7 @@ export const VSPHERE_HOLDINGS: readonly SeenHolding[] = [
   { kind: 'nbdServer', job: 'datastore', pattern: /^process .*nbdkit/ },
   { kind: 'importLease', job: 'restore import', pattern: /^import lease/ },
   { kind: 'halfRestoredVm', job: 'restore import', pattern: /^half-restored VM "restored-/ },
+  { kind: 'replacedVm', job: 'restore over', pattern: /^half-restored VM "[^"]*\.replaced-/ },
   { kind: 'uploadedFile', job: 'restore upload', pattern: /^uploaded files/ },
 ];
 
