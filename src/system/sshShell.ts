@@ -1,7 +1,7 @@
 import { rm, stat } from 'node:fs/promises';
-import { exitOf, spawnTethered, tailOf } from '../../../system/program.js';
-import { SSH_FAILED, sshFault } from '../../../system/sshFault.js';
-import { until } from '../../../system/until.js';
+import { exitOf, spawnTethered, tailOf } from './program.js';
+import { SSH_FAILED, sshFault } from './sshFault.js';
+import { until } from './until.js';
 import { INTO_DIRECTORY, PATIENCE_MS, runHere, type ForwardedSocket, type HostShell } from './hostShell.js';
 import type { ProxySockets } from './proxySockets.js';
 

@@ -1,6 +1,6 @@
-import { EverthawError } from '../../../domain/errors.js';
-import { exitOf, spawnTethered } from '../../../system/program.js';
-import type { SourceProgram } from '../../../system/sourceProgram.js';
+import { EverthawError } from '../domain/errors.js';
+import { exitOf, spawnTethered } from './program.js';
+import type { SourceProgram } from './sourceProgram.js';
 
 export interface CommandOptions {
   readonly stdin?: string;
