@@ -134,17 +134,14 @@ function refuseUnquiesced(vm: VmDescription, quiesce: BackupRequest['quiesce']):
 }
 
 /** Thin disks and compression make the real need unknown: what is used now must fit, the full capacity should. */
-async function checkRoom(
-  vm: VmDescription,
-  { directory, freeBytes }: Destination,
-): Promise<readonly string[]> {
-  const free = await freeBytes();
+async function checkRoom(vm: VmDescription, destination: Destination): Promise<readonly string[]> {
+  const free = await destination.freeBytes();
   const capacity = vm.disks.reduce((sum, disk) => sum + disk.capacityBytes, 0);
   if (free >= capacity) return [];
   if (vm.usedBytes > free) {
     throw new EverthawError({
       code: 'DestinationFull',
-      what: `back up "${vm.name}" to "${directory}"`,
+      what: `back up "${vm.name}" to "${destination.directory}"`,
       why: `the VM takes ${vm.usedBytes} bytes on its datastores, the destination has ${free} bytes left`,
       hint: 'free room there, or name another destination',
     });

@@ -13,7 +13,7 @@ import { LabSshd } from '../lab/sshd.js';
 import { labTemporal } from '../lab/temporal.js';
 import { runOnTmpfs } from '../lab/tmpfs.js';
 
-const LONG = { timeout: 120_000 };
+const LONG = { timeout: 240_000 };
 
 const LINGER_MS = 20_000;
 
