@@ -202,10 +202,11 @@ const EXISTS = `if [ -e "$1" ] || [ -L "$1" ] || [ -e "$1.gone" ]; then echo the
 
 const READ_OWNER = `[ ! -e "$1/${OWNER_FILE}" ] || exec cat -- "$1/${OWNER_FILE}"`;
 
+/** Steps of two disks may do so at once. */
 const MAKE = `
 mkdir -m 700 -- "$1" 2> /dev/null || [ -d "$1" ] || exec mkdir -- "$1"
-cat > "$1/${OWNER_FILE}.new"
-mv -f -T -- "$1/${OWNER_FILE}.new" "$1/${OWNER_FILE}"`;
+cat > "$1/${OWNER_FILE}.attempt-$$"
+mv -f -T -- "$1/${OWNER_FILE}.attempt-$$" "$1/${OWNER_FILE}"`;
 
 const DISCARD = `rm -f -- "$1/$2" "$1/$2".attempt-*`;
 
@@ -225,7 +226,7 @@ const FETCH = `dd if="$1/$2" bs=1M iflag=fullblock,skip_bytes,count_bytes skip="
 
 /** An empty directory is replaced, as by rename(2); mv never copies here, for both names are in one directory. */
 const COMMIT = `
-rm -f -- "$1"/*.attempt-*
+rm -f -- "$1"/*.attempt-* "$1"/.*.attempt-*
 sync -- "$1"/* "$1"
 mv -T -- "$1" "$2" || { [ -e "$2" ] || exit 1; echo in use; exit; }
 sync -- "$(dirname -- "$2")"`;

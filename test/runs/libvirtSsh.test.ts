@@ -152,7 +152,7 @@ describe('a backup of one machine’s guest to another machine', LONG, () => {
   it('refuses vmdk before anything is touched', async () => {
     const guest = await start({ name: 'far-vmdk' });
     const to = sshd.scpUrl(join(lab.everthaw.backups, 'far-vmdk'));
-    const line = refusal(await lab.backup(guest.name, '--to', to, '--disk-format', 'vmdk'));
+    const line = refusal(await lab.backup(guest.name, '--to', to, '--disk-format', 'vmdk'), 2);
     expect(line).toMatch(/as vmdk: .* Hint: use --disk-format qcow2 or raw/);
     await expectNothingLeft(guest);
   });
