@@ -14,6 +14,7 @@ import { messageOf } from './domain/errors.js';
 import { machineIdentity } from './system/machine.js';
 import { processName } from './system/processName.js';
 import { hostQueue, proxyQueue, WORKFLOW_QUEUE } from './domain/names.js';
+import { Destinations } from './destinations/destinations.js';
 import { endSweep } from './holdings/endSweep.js';
 import { releaseJudged } from './holdings/releaseJudged.js';
 import { HoldingRecords } from './holdings/records.js';
@@ -93,6 +94,7 @@ export class EverthawWorker {
       register,
       hosts: new HostPool(register, directories.sessions),
       records: new HoldingRecords(directories.holdings),
+      destinations: new Destinations(settings.stateDirectory),
       proxy: settings.proxy,
       identity: {
         cluster: await clusterIdOf(client),
@@ -186,8 +188,8 @@ export class EverthawWorker {
   /** Nothing is served, so no step runs: what runs of this proxy hold is let go, again and again, until the server is back. */
   async #beOffline(signal: AbortSignal): Promise<void> {
     this.#log.error('the Temporal server is silent: letting go of what this proxy took, until it is back');
-    const { proxy, hosts, records, user } = this.#dependencies;
-    const tools = { proxy, hosts, records, user, isWorker: true, mayRunsComeBack: true };
+    const { proxy, hosts, records, destinations, user } = this.#dependencies;
+    const tools = { proxy, hosts, records, destinations, user, isWorker: true, mayRunsComeBack: true };
     while (!signal.aborted && !(await this.#hear())) {
       try {
         const judgement = await sweepOffline(this.#settings, tools);

@@ -1,21 +1,25 @@
 import { EverthawError } from '../domain/errors.js';
 import type { DiskDescription } from '../domain/vm.js';
-import { copyToFile, type Copied, type CopyOrder } from '../disks/copier.js';
+import type { CopySource, PartialBackup } from '../destinations/destination.js';
+import type { Copied } from '../disks/copier.js';
 import { pulse } from './pulse.js';
 
-/** Copies and tells how far it is; with a checkpoint's name, also from where a later attempt may go on. */
+/** Copies and tells how far it is; of what can be gone on with, also from where a later attempt may. */
 export async function copyTold(
-  order: CopyOrder,
+  partial: PartialBackup,
+  name: string,
+  source: CopySource,
   disk: DiskDescription,
   signal: AbortSignal,
-  checkpoint?: string,
+  isResumable = false,
 ): Promise<Copied> {
   const keeper = pulse();
-  return copyToFile(
-    order,
+  return partial.copy(
+    name,
+    source,
     (bytes, durableBytes) => {
       keeper.progress({ what: `disk ${disk.label}`, bytes, totalBytes: disk.capacityBytes });
-      if (checkpoint !== undefined) keeper.checkpoint({ file: checkpoint, durableBytes });
+      if (isResumable && partial.isHere) keeper.checkpoint({ file: name, durableBytes });
     },
     signal,
   );

@@ -1,4 +1,4 @@
-import { unwritable } from '../disks/copier.js';
+import { unwritable } from '../disks/writeFault.js';
 
 /** Says of an error of the file system that the destination is full, where that is what it means. */
 export function fullOr(error: unknown, directory: string): unknown {

@@ -1,13 +1,11 @@
-import { dirname } from 'node:path';
 import { EverthawError } from '../domain/errors.js';
-import { SNAPSHOT_NAME, partialName } from '../domain/names.js';
+import { SNAPSHOT_NAME } from '../domain/names.js';
 import { parseOwner } from '../domain/owner.js';
 import type { BackupRequest, PreflightResult, Step } from '../domain/runs.js';
 import { formatTransport, type Transport } from '../domain/transport.js';
 import type { VmDescription } from '../domain/vm.js';
-import { checkDestination, exists, freeBytes } from '../destinations/directory.js';
+import type { Destination } from '../destinations/destination.js';
 import { theSnapshot } from './existingSnapshot.js';
-import { restorePointOf } from './writeCatalog.js';
 import type { Host } from '../hosts/host.js';
 import { hostOf, takeLoan, type Dependencies } from './dependencies.js';
 
@@ -37,20 +35,32 @@ export function createPreflight(dependencies: Dependencies) {
         });
       }
     }
-    const resumed =
-      (await restorePointOf(request.directory))?.runId === run.runId ||
-      (await exists(partialName(request.directory, run.runId)));
-    if (!resumed) await checkDestination(request.directory);
+    const destination = await dependencies.destinations.at(request.directory);
+    const partial = destination.partialOf(run.runId);
+    if (!partial.isHere) refuseFormat(request);
+    const resumed = (await destination.restorePoint())?.runId === run.runId || (await partial.exists());
+    if (!resumed) await destination.check();
     return {
       disks: vm.disks,
       toolsRunning: vm.toolsRunning,
       guestIsOurs: !('scriptsRunBy' in host.guest),
       warnings: [
         ...(takesSnapshot(request) ? await host.checkVm(vm) : []),
-        ...(await checkRoom(vm, request.directory)),
+        ...(await checkRoom(vm, destination)),
       ],
     };
   };
+}
+
+/** To another machine a file goes from front to back. */
+function refuseFormat({ vm, diskFormat, directory }: BackupRequest): void {
+  if (diskFormat !== 'vmdk') return;
+  throw new EverthawError({
+    code: 'WrongUsage',
+    what: `back up "${vm.name}" to "${directory}" as vmdk`,
+    why: 'what converts to vmdk goes back and forth in the file, and a file is sent from front to back',
+    hint: 'use --disk-format qcow2 or raw, or back up to a directory of this machine and copy it',
+  });
 }
 
 /** Whether the run takes a snapshot of its own. */
@@ -124,14 +134,14 @@ function refuseUnquiesced(vm: VmDescription, quiesce: BackupRequest['quiesce']):
 }
 
 /** Thin disks and compression make the real need unknown: what is used now must fit, the full capacity should. */
-async function checkRoom(vm: VmDescription, directory: string): Promise<readonly string[]> {
-  const free = await freeBytes(dirname(directory));
+async function checkRoom(vm: VmDescription, destination: Destination): Promise<readonly string[]> {
+  const free = await destination.freeBytes();
   const capacity = vm.disks.reduce((sum, disk) => sum + disk.capacityBytes, 0);
   if (free >= capacity) return [];
   if (vm.usedBytes > free) {
     throw new EverthawError({
       code: 'DestinationFull',
-      what: `back up "${vm.name}" to "${directory}"`,
+      what: `back up "${vm.name}" to "${destination.directory}"`,
       why: `the VM takes ${vm.usedBytes} bytes on its datastores, the destination has ${free} bytes left`,
       hint: 'free room there, or name another destination',
     });

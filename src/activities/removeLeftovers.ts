@@ -11,8 +11,8 @@ import type { SweepDependencies } from './sweep.js';
  */
 export function createRemoveLeftovers(dependencies: SweepDependencies) {
   return async function removeLeftovers({ vm, proxy }: Step): Promise<readonly string[]> {
-    const { identity, maximumAgeMs, hosts, records, user, ask } = dependencies;
-    const tools = { proxy, hosts, records, user };
+    const { identity, maximumAgeMs, hosts, records, destinations, user, ask } = dependencies;
+    const tools = { proxy, hosts, records, destinations, user };
     const judgement = ofVm(await judgeAll(tools, ask, { ...identity, maximumAgeMs }), vm.instanceUuid);
     const outcomes = await releaseJudged(judgement, tools, () => undefined);
     await endSweep(tools);

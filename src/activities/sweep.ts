@@ -24,8 +24,8 @@ export interface SweepDependencies extends Dependencies {
 /** Lets go of what no living run owns, on this proxy and all hosts that it knows; the same rules as `everthaw cleanup`. */
 export function createSweep(dependencies: SweepDependencies) {
   return async function sweep({ proxy }: SweepInput): Promise<SweepResult> {
-    const { identity, maximumAgeMs, hosts, records } = dependencies;
-    const tools = { proxy, hosts, records, user: dependencies.user };
+    const { identity, maximumAgeMs, hosts, records, destinations, user } = dependencies;
+    const tools = { proxy, hosts, records, destinations, user };
     const judgement = await judgeAll(tools, dependencies.ask, { ...identity, maximumAgeMs });
     const outcomes = await releaseJudged(judgement, tools, () => undefined);
     await endSweep(tools);

@@ -1,10 +1,9 @@
 import { assertNever, EverthawError, isErrorWithCode } from '../domain/errors.js';
-import { partialName } from '../domain/names.js';
 import { formatOwner } from '../domain/owner.js';
 import type { BackupRequest, Checkpoint, DiskResult, Step } from '../domain/runs.js';
 import type { Transport } from '../domain/transport.js';
 import type { DiskDescription } from '../domain/vm.js';
-import { makePartial } from '../destinations/directory.js';
+import type { PartialBackup } from '../destinations/destination.js';
 import type { Host } from '../hosts/host.js';
 import { fullOr } from './destinationFull.js';
 import { hostOf, ownerOf, type Dependencies } from './dependencies.js';
@@ -25,11 +24,12 @@ export interface TransferInput extends Step, Pick<BackupRequest, 'diskFormat'> {
 /** Moves one disk of the snapshot into the partial directory. */
 export function createTransfer(dependencies: Dependencies) {
   return async function transfer(input: TransferInput): Promise<DiskResult> {
-    const partial = partialName(input.directory, input.run.runId);
+    const destination = await dependencies.destinations.at(input.directory);
+    const partial = destination.partialOf(input.run.runId);
     const owner = await ownerOf(dependencies, input);
-    await dependencies.records.write('partialDirectory', { owner, vmName: input.vm.name, id: partial });
+    await dependencies.records.write('partialDirectory', { owner, vmName: input.vm.name, id: partial.name });
     try {
-      await makePartial(partial, formatOwner(owner));
+      await partial.make(formatOwner(owner));
       return await move(dependencies, input, partial);
     } catch (error) {
       throw fullOr(await outageOr(error, await hostOf(dependencies, input)), input.directory);
@@ -37,7 +37,7 @@ export function createTransfer(dependencies: Dependencies) {
   };
 }
 
-function move(dependencies: Dependencies, input: TransferInput, partial: string): Promise<DiskResult> {
+function move(dependencies: Dependencies, input: TransferInput, partial: PartialBackup): Promise<DiskResult> {
   switch (input.transport.via) {
     case 'lease':
       return transferLease(dependencies, input, partial);

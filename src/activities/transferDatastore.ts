@@ -1,11 +1,9 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { cancellationSignal } from '@temporalio/activity';
 import { diskFileName, flatFileName } from '../domain/diskFiles.js';
 import { EverthawError, isErrorWithCode } from '../domain/errors.js';
 import type { DiskResult } from '../domain/runs.js';
+import type { PartialBackup } from '../destinations/destination.js';
 import type { Copied } from '../disks/copier.js';
-import { hashFile } from '../disks/hashFile.js';
 import { startNbdServer, stopNbdServer } from '../disks/nbdServer.js';
 import { formatDescriptor } from '../disks/vmdkDescriptor.js';
 import { UNNOTED } from '../holdings/lease.js';
@@ -19,13 +17,12 @@ import type { TransferInput } from './transfer.js';
 export async function transferDatastore(
   dependencies: Dependencies,
   input: TransferInput,
-  partial: string,
+  partial: PartialBackup,
 ): Promise<DiskResult> {
   const { disk, vm, run } = input;
   const started = Date.now();
   const host = await hostOf(dependencies, input);
   const flat = flatFileName(disk.label);
-  const file = join(partial, flat);
   const checkpoint = pulse().now.checkpoint ?? input.resumeFrom;
   const offsetBytes = checkpoint?.file === flat ? checkpoint.durableBytes : 0;
   const directory = dependencies.records.directoryOf('nbdServer', run);
@@ -50,10 +47,12 @@ export async function transferDatastore(
       () => host.watchVm(vm.instanceUuid, input.snapshotId),
       (signal) =>
         copyTold(
-          { source: { socket: server.socket, what }, file, offsetBytes, sparse: true },
+          partial,
+          flat,
+          { source: { socket: server.socket, what }, offsetBytes, sparse: true },
           disk,
           signal,
-          flat,
+          true,
         ),
     );
   } catch (error) {
@@ -64,8 +63,7 @@ export async function transferDatastore(
   await dependencies.records.remove('nbdServer', run);
   if (copied.sizeBytes !== disk.capacityBytes) throw wrongExport(disk);
   const name = diskFileName(disk.label);
-  await writeFile(join(partial, name), formatDescriptor(flat, disk.capacityBytes));
-  const descriptor = await hashFile(join(partial, name), () => undefined, cancellationSignal());
+  const descriptor = await partial.write(name, formatDescriptor(flat, disk.capacityBytes));
   return {
     disk: {
       label: disk.label,

@@ -3,15 +3,16 @@ import { basename, dirname, join } from 'node:path';
 import { activityInfo } from '@temporalio/activity';
 import { imageFileName } from '../domain/diskFiles.js';
 import { dataClusters } from '../domain/extents.js';
-import type { DiskResult } from '../domain/runs.js';
+import type { Checkpoint, DiskResult } from '../domain/runs.js';
 import type { DiskDescription } from '../domain/vm.js';
-import { copyToFile, endCopier, startCopier, type Copied, type Copier } from '../disks/copier.js';
+import type { PartialBackup } from '../destinations/destination.js';
+import { endCopier, startCopier, type Copied, type Copier } from '../disks/copier.js';
 import { keepExportMap, keptExportMap, readExportMap } from '../disks/exportMap.js';
 import { hashFile } from '../disks/hashFile.js';
 import { copyToImage, type ImageFile, type NamedExport } from '../disks/imageCopy.js';
 import { CLUSTER_BYTES } from '../disks/qcow2Layout.js';
 import { UNNOTED } from '../holdings/lease.js';
-import { wrongExport } from './copyTold.js';
+import { copyTold, wrongExport } from './copyTold.js';
 import { hostOf, type Dependencies } from './dependencies.js';
 import { keptAlive } from './keptAlive.js';
 import { pulse } from './pulse.js';
@@ -24,21 +25,22 @@ const WATCH_MS = 1000;
 export async function transferExport(
   dependencies: Dependencies,
   input: TransferInput,
-  partial: string,
+  partial: PartialBackup,
 ): Promise<DiskResult> {
   const { disk, diskFormat: format = 'qcow2' } = input;
   const started = Date.now();
   const name = imageFileName(disk.label, format);
-  const file = join(partial, name);
   const { sizeBytes, sha256, resumedAtBytes } =
     format === 'qcow2'
       ? await withCopier((copier) =>
           fromExport(dependencies, input, (source, signal) =>
-            writeQcow2(source, file, input, copier, signal),
+            writeQcow2(source, partial, name, input, copier, signal),
           ),
         )
       : await fromExport(dependencies, input, (source, signal) =>
-          convert(source, { file, format }, disk, signal),
+          partial.isHere
+            ? convert(source, { file: join(partial.name, name), format }, disk, signal)
+            : sendRaw(source, partial, name, disk, signal),
         );
   return {
     disk: {
@@ -94,33 +96,61 @@ async function fromExport(
 /** In one pass from front to back, hashed on the way; what is zeros is neither read nor kept. */
 async function writeQcow2(
   source: NamedExport,
-  file: string,
-  input: TransferInput,
+  partial: PartialBackup,
+  name: string,
+  { disk, resumeFrom }: TransferInput,
   copier: Copier,
   signal: AbortSignal,
-) {
-  const { disk } = input;
+): Promise<Written> {
   const { capacityBytes } = disk;
-  const map = `${file}.map`;
-  const checkpoint = pulse().now.checkpoint ?? input.resumeFrom;
-  const kept = checkpoint?.file === basename(file) ? await keptExportMap(map) : undefined;
-  const offsetBytes = kept === undefined ? 0 : (checkpoint?.durableBytes ?? 0);
-  const extents = kept ?? (await readExportMap(source, signal));
-  if (kept === undefined) await keepExportMap(map, extents);
+  const keeper = pulse();
+  const { extents, offsetBytes, done } = partial.isHere
+    ? await keptOrRead(source, join(partial.name, name), keeper.now.checkpoint ?? resumeFrom, signal)
+    : { extents: await readExportMap(source, signal), offsetBytes: 0, done: () => Promise.resolve() };
   const data = dataClusters(extents, capacityBytes, CLUSTER_BYTES);
   const totalBytes = data.reduce((sum, { from, to }) => sum + to - from, 0);
-  const keeper = pulse();
-  const copied = await copyToFile(
-    { source, file, offsetBytes, sparse: true, image: { capacityBytes, data } },
+  const copied = await partial.copy(
+    name,
+    { source, offsetBytes, sparse: true, image: { capacityBytes, data } },
     (bytes, durableBytes) => {
       keeper.progress({ what: `disk ${disk.label}`, bytes: Math.min(bytes, totalBytes), totalBytes });
-      keeper.checkpoint({ file: basename(file), durableBytes });
+      if (partial.isHere) keeper.checkpoint({ file: name, durableBytes });
     },
     signal,
     copier,
   );
-  await rm(map, { force: true });
+  await done();
   return { ...copied, resumedAtBytes: offsetBytes };
+}
+
+/** Which parts are zeros, as an earlier attempt found it where it can be gone on with: the image is laid out by it. */
+async function keptOrRead(
+  source: NamedExport,
+  file: string,
+  checkpoint: Checkpoint | undefined,
+  signal: AbortSignal,
+) {
+  const map = `${file}.map`;
+  const kept = checkpoint?.file === basename(file) ? await keptExportMap(map) : undefined;
+  const extents = kept ?? (await readExportMap(source, signal));
+  if (kept === undefined) await keepExportMap(map, extents);
+  return {
+    extents,
+    offsetBytes: kept === undefined ? 0 : (checkpoint?.durableBytes ?? 0),
+    done: () => rm(map, { force: true }),
+  };
+}
+
+/** The whole disk, for where no program can go back and forth in the file. */
+async function sendRaw(
+  source: NamedExport,
+  partial: PartialBackup,
+  name: string,
+  disk: DiskDescription,
+  signal: AbortSignal,
+): Promise<Written> {
+  const copied = await copyTold(partial, name, { source, offsetBytes: 0, sparse: true }, disk, signal);
+  return { ...copied, resumedAtBytes: 0 };
 }
 
 /** Into a file of this attempt's own: what still writes for an earlier one writes to a file that is gone. */

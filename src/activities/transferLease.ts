@@ -1,7 +1,6 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { diskFileName } from '../domain/diskFiles.js';
 import type { DiskResult } from '../domain/runs.js';
+import type { PartialBackup } from '../destinations/destination.js';
 import { checkStreamOptimized } from '../disks/streamOptimized.js';
 import { letGo } from '../holdings/kinds.js';
 import { leaseNotes } from '../holdings/lease.js';
@@ -15,14 +14,13 @@ import type { TransferInput } from './transfer.js';
 export async function transferLease(
   dependencies: Dependencies,
   input: TransferInput,
-  partial: string,
+  partial: PartialBackup,
 ): Promise<DiskResult> {
   const { disk, vm } = input;
   const started = Date.now();
   const name = diskFileName(disk.label);
-  const file = join(partial, name);
   await letGo({ kind: 'exportLease', run: input.run, vm, proxy: input.proxy }, dependencies);
-  await rm(file, { force: true });
+  await partial.discard(name);
   // An earlier attempt's lease may have been ended by ending the session that it lived in.
   const host = await hostOf(dependencies, input);
   const notes = leaseNotes('exportLease', dependencies.records, await ownerOf(dependencies, input), vm.name);
@@ -35,9 +33,12 @@ export async function transferLease(
       await opened.keepAlive(fraction());
       await host.watchVm(vm.instanceUuid, input.snapshotId);
     },
-    (signal) => copyTold({ source: opened.source, file, offsetBytes: 0, sparse: false }, disk, signal),
+    (signal) =>
+      copyTold(partial, name, { source: opened.source, offsetBytes: 0, sparse: false }, disk, signal),
   );
-  await checkStreamOptimized(file, disk.capacityBytes, `disk ${disk.label} of "${vm.name}"`);
+  await partial.lookInto(name, (file) =>
+    checkStreamOptimized(file, disk.capacityBytes, `disk ${disk.label} of "${vm.name}"`),
+  );
   await opened.finish(copied.sizeBytes);
   await dependencies.records.remove('exportLease', input.run);
   return {

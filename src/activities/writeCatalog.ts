@@ -1,17 +1,12 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { cancellationSignal } from '@temporalio/activity';
 import { formatCatalog } from '../domain/catalog.js';
 import { messageOf } from '../domain/errors.js';
 import { CATALOG_FILE, MANIFEST_FILE, type Manifest, type ManifestFile } from '../domain/manifest.js';
-import { partialName } from '../domain/names.js';
 import type { DiskResult, SnapshotResult, Step } from '../domain/runs.js';
 import type { Transport } from '../domain/transport.js';
 import type { VmDescription, VmFile } from '../domain/vm.js';
-import { hashFile } from '../disks/hashFile.js';
-import { copySmallFile } from '../disks/smallFile.js';
-import { commitPartial, disown, exists } from '../destinations/directory.js';
-import { readManifest } from '../destinations/restorePoint.js';
+import type { Destination, PartialBackup } from '../destinations/destination.js';
 import type { Host } from '../hosts/host.js';
 import { fullOr } from './destinationFull.js';
 import { hostOf, ownerOf, type Dependencies } from './dependencies.js';
@@ -29,55 +24,52 @@ export interface CatalogInput extends Step {
 export function createWriteCatalog(dependencies: Dependencies) {
   return async function writeCatalog(input: CatalogInput): Promise<{ readonly warnings: readonly string[] }> {
     const { directory, run } = input;
+    const destination = await dependencies.destinations.at(directory);
     // An attempt that was cut off behind its rename has done all of it.
-    if ((await restorePointOf(directory))?.runId === run.runId) {
-      if (!input.handover) await disown(directory);
+    if ((await destination.restorePoint())?.runId === run.runId) {
+      if (!input.handover) await destination.disown();
       return { warnings: [] };
     }
     try {
-      return { warnings: await write(dependencies, input) };
+      return { warnings: await write(dependencies, input, destination) };
     } catch (error) {
       throw fullOr(error, directory);
     }
   };
 }
 
-async function write(dependencies: Dependencies, input: CatalogInput): Promise<readonly string[]> {
-  const { directory, run } = input;
-  const partial = partialName(directory, run.runId);
-  await mkdir(partial, { recursive: true });
+async function write(
+  dependencies: Dependencies,
+  input: CatalogInput,
+  destination: Destination,
+): Promise<readonly string[]> {
+  const partial = destination.partialOf(input.run.runId);
   const host = await hostOf(dependencies, input);
   const vm = await host.describeVm(input.vm.instanceUuid);
   const { files, warnings } = await copyVmFiles(host, vm, partial);
-  await writeFile(join(partial, CATALOG_FILE), formatCatalog(catalogOf(vm, input)));
   files.push({
     path: CATALOG_FILE,
     role: 'catalog',
-    ...(await hashFile(join(partial, CATALOG_FILE), () => undefined, cancellationSignal())),
+    ...(await partial.write(CATALOG_FILE, formatCatalog(catalogOf(vm, input)))),
   });
-  await writeFile(
-    join(partial, MANIFEST_FILE),
+  await partial.write(
+    MANIFEST_FILE,
     `${JSON.stringify(manifestOf(dependencies, host, vm, input, files), undefined, 2)}\n`,
   );
   if (input.handover) {
     const owner = await ownerOf(dependencies, input);
-    await dependencies.records.write('stagedExport', { owner, vmName: input.vm.name, id: directory });
+    await dependencies.records.write('stagedExport', { owner, vmName: input.vm.name, id: input.directory });
   }
-  await commitPartial(partial, directory);
-  if (!input.handover) await disown(directory);
+  await partial.commit();
+  if (!input.handover) await destination.disown();
   return warnings;
-}
-
-/** The manifest of a directory, where it is a restore point. */
-export async function restorePointOf(directory: string): Promise<Manifest | undefined> {
-  return (await exists(join(directory, MANIFEST_FILE))) ? readManifest(directory) : undefined;
 }
 
 /** Configuration, NVRAM, logs and memory; a log that is being written is worth a warning, not the backup. */
 async function copyVmFiles(
   host: Host,
   vm: VmDescription,
-  partial: string,
+  partial: PartialBackup,
 ): Promise<{ files: ManifestFile[]; warnings: string[] }> {
   const files: ManifestFile[] = [];
   const warnings: string[] = [];
@@ -91,7 +83,7 @@ async function copyVmFiles(
     const name = basename(file.path.replace(/^\[[^\]]*\]\s*/, ''));
     try {
       const source = await host.download(file, vm.instanceUuid);
-      const copied = await copySmallFile(source, join(partial, name), cancellationSignal());
+      const copied = await partial.keep(name, source, cancellationSignal());
       files.push({ path: name, role: file.role, ...copied });
     } catch (error) {
       if (file.role !== 'log') throw error;

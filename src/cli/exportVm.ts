@@ -10,6 +10,7 @@ import { EverthawError, isErrorWithCode } from '../domain/errors.js';
 import { fileNameOf } from '../domain/fileName.js';
 import { EXPORTED_UPDATE, vmWorkflowId } from '../domain/names.js';
 import type { BackupRequest, StagedExport } from '../domain/runs.js';
+import { isScpUrl } from '../domain/scpUrl.js';
 import { parseVmSpec } from '../domain/vmSpec.js';
 import { startBackup } from '../temporal/runs.js';
 import { Output } from './output.js';
@@ -42,6 +43,14 @@ export async function exportVm(
 
 /** Named after what the VM was asked for by (F6a). */
 function directoryFor({ backup: { root }, lookup }: Settings, vmText: string): string {
+  if (root !== undefined && isScpUrl(root)) {
+    throw new EverthawError({
+      code: 'WrongUsage',
+      what: `export "${vmText}" to "${root}"`,
+      why: 'it is on another machine, and other software reads what stands on this one',
+      hint: 'name a directory of this machine as BACKUPROOT',
+    });
+  }
   if (root !== undefined) return resolve(root, `${fileNameOf(parseVmSpec(vmText, lookup).value)}-fullVM`);
   throw new EverthawError({
     code: 'WrongUsage',

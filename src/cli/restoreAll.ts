@@ -1,8 +1,8 @@
-import { resolve } from 'node:path';
 import type { Settings } from '../config/settings.js';
 import { EverthawError } from '../domain/errors.js';
 import { printable } from '../domain/printable.js';
 import { listRestorePoints } from '../destinations/listRestorePoints.js';
+import { localDirectory } from './localDirectory.js';
 import { EXIT, Output } from './output.js';
 import type { RestoreFlags } from './restore.js';
 import { runRestore } from './runRestore.js';
@@ -15,7 +15,7 @@ import { runRestore } from './runRestore.js';
  */
 export async function restoreAll(settings: Settings, directory: string, flags: RestoreFlags): Promise<void> {
   const output = new Output(flags.json);
-  const points = await listRestorePoints([resolve(directory)]);
+  const points = await listRestorePoints([localDirectory(directory, 'restore all backups below')]);
   if (points.length === 0) {
     throw new EverthawError({
       code: 'WrongUsage',

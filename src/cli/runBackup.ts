@@ -8,6 +8,7 @@ import { formatBytes, formatDuration } from '../domain/format.js';
 import type { BackupRequest, BackupResult } from '../domain/runs.js';
 import { formatTransport, parseTransport, type Transport } from '../domain/transport.js';
 import type { VmSummary } from '../domain/vm.js';
+import { formatScpUrl, isScpUrl, parseScpUrl, scpUrlBelow } from '../domain/scpUrl.js';
 import { parseVmSpec } from '../domain/vmSpec.js';
 import type { Host } from '../hosts/host.js';
 import type { BackupFlags } from './backup.js';
@@ -110,10 +111,11 @@ function destinationOf(
   vmName: string,
 ): string {
   if (to !== undefined) {
-    const directory = resolve(to);
-    if (basename(directory) !== '') return directory;
+    const directory = isScpUrl(to) ? formatScpUrl(parseScpUrl(to)) : resolve(to);
+    if (basename(directory) !== '' && !directory.endsWith('/')) return directory;
   }
-  if (root !== undefined) return resolve(root, `${fileNameOf(vmName)}-fullVM`);
+  const name = `${fileNameOf(vmName)}-fullVM`;
+  if (root !== undefined) return isScpUrl(root) ? scpUrlBelow(root, name) : resolve(root, name);
   throw new EverthawError({
     code: 'WrongUsage',
     what: `back up "${vmName}"`,

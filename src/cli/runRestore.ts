@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { resolve } from 'node:path';
 import type { Settings } from '../config/settings.js';
 import { formatBytes, formatDuration } from '../domain/format.js';
 import type { Manifest } from '../domain/manifest.js';
@@ -7,6 +6,7 @@ import { restoreWish } from '../domain/placeWish.js';
 import type { RestoreRequest, RestoreResult, RestoreWish } from '../domain/runs.js';
 import { readManifest } from '../destinations/restorePoint.js';
 import type { Host } from '../hosts/host.js';
+import { localDirectory } from './localDirectory.js';
 import { accessHost, type HostAccess } from './hostAccess.js';
 import { answerFor, EXISTING, type Answer } from './existing.js';
 import { Output } from './output.js';
@@ -22,7 +22,7 @@ export async function runRestore(
   directoryText: string,
   flags: RestoreFlags,
 ): Promise<RestoreOutcome> {
-  const directory = resolve(directoryText);
+  const directory = localDirectory(directoryText, 'restore');
   const manifest = await readManifest(directory);
   const name = flags.name ?? manifest.vm.name;
   const { places, notes } = await placesOf(settings, flags.catalog, directory, manifest);

@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { parseCatalog } from '../domain/catalog.js';
 import { messageOf } from '../domain/errors.js';
 import { formatBytes } from '../domain/format.js';
@@ -7,11 +7,12 @@ import { printable } from '../domain/printable.js';
 import { formatTransport } from '../domain/transport.js';
 import { readManifest, readPlainFile } from '../destinations/restorePoint.js';
 import { LARGEST_CATALOG_BYTES } from '../destinations/verifyRestorePoint.js';
+import { localDirectory } from './localDirectory.js';
 import { Output } from './output.js';
 
 /** Tells all of one restore point. Its catalog is told beside it, or why it cannot be read. @throws EverthawError BackupDamaged */
 export async function showPoint(directoryText: string, json: boolean): Promise<void> {
-  const directory = resolve(directoryText);
+  const directory = localDirectory(directoryText, 'show');
   const manifest = await readManifest(directory);
   const catalog = await readCatalog(join(directory, CATALOG_FILE));
   const lines = [...headOf(directory, manifest), ...partsOf(manifest), ...catalogLines(catalog)];

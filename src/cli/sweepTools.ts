@@ -2,6 +2,7 @@ import { stateDirectories } from '../config/directories.js';
 import type { Settings } from '../config/settings.js';
 import { processName } from '../system/processName.js';
 import { isErrorWithCode } from '../domain/errors.js';
+import { Destinations } from '../destinations/destinations.js';
 import type { SweepTools, Trouble } from '../holdings/listing.js';
 import { HoldingRecords } from '../holdings/records.js';
 import { endSweep } from '../holdings/endSweep.js';
@@ -35,7 +36,8 @@ export async function withSweepTools<T>(
   }
   try {
     const records = new HoldingRecords(directories.holdings);
-    return await work({ proxy: settings.proxy, hosts, records, user }, troubles);
+    const destinations = new Destinations(settings.stateDirectory);
+    return await work({ proxy: settings.proxy, hosts, records, destinations, user }, troubles);
   } finally {
     await endSweep({ hosts, user });
   }

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { formatBytes } from '../domain/format.js';
 import { printable } from '../domain/printable.js';
 import {
@@ -6,6 +5,7 @@ import {
   type OnVerified,
   type VerifiedPoint,
 } from '../destinations/verifyRestorePoint.js';
+import { localDirectory } from './localDirectory.js';
 import { EXIT, Output } from './output.js';
 
 /** Often enough for the eye. */
@@ -17,7 +17,11 @@ export async function verifyPoints(directories: readonly string[], json: boolean
   const states = new Set<VerifiedPoint['state']>();
   for (const directory of directories) {
     const told = progressOf(json);
-    const point = await verifyRestorePoint(resolve(directory), told.tell, new AbortController().signal);
+    const point = await verifyRestorePoint(
+      localDirectory(directory, 'verify'),
+      told.tell,
+      new AbortController().signal,
+    );
     told.end();
     states.add(point.state);
     output.result(point, linesOf(point));

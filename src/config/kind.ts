@@ -5,6 +5,8 @@ export type Kind =
   | { readonly is: 'secret' }
   /** A place on this machine; one that is not absolute is counted from where it was written down. */
   | { readonly is: 'path' }
+  /** The same, or a place on another machine: `scp://user@host:/path`. */
+  | { readonly is: 'destination' }
   | { readonly is: 'wholeNumber'; readonly from: number; readonly to: number }
   | { readonly is: 'oneOf'; readonly words: readonly string[] }
   | { readonly is: 'yesNo' };
@@ -26,6 +28,8 @@ export function allowedOf(kind: Kind): string {
       return 'a text';
     case 'path':
       return 'a path';
+    case 'destination':
+      return 'a path or scp://user@host:/path';
     case 'wholeNumber':
       return `a whole number from ${kind.from} to ${kind.to}`;
     case 'oneOf':

@@ -10,6 +10,7 @@ export function typeOf(kind: Kind): z.ZodType {
     case 'secret':
       return z.string(allowed).min(1, allowed);
     case 'path':
+    case 'destination':
       return z.string(allowed).regex(/^\P{Cc}+$/u, allowed);
     case 'wholeNumber':
       return z.int(allowed).min(kind.from, allowed).max(kind.to, allowed);

@@ -314,8 +314,8 @@ export const SETTINGS = {
   },
 
   root: {
-    kind: PATH,
-    what: 'BACKUPROOT: the backup goes to <root>/<vm>-fullVM',
+    kind: { is: 'destination' },
+    what: 'BACKUPROOT: the backup goes to <root>/<vm>-fullVM; a directory, or scp://user@host:/path',
     env: 'EVERTHAW_ROOT',
     flag: '--root <directory>',
     section: 'defaults',

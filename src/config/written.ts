@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path';
+import { isScpUrl } from '../domain/scpUrl.js';
 import { allowedOf, type Kind } from './kind.js';
 import { shown, valueProblem, type Problem } from './problem.js';
 import { readValue } from './readValue.js';
@@ -43,7 +44,8 @@ export class Reading {
       const told = kind.is === 'secret' ? 'no text' : shown(given);
       this.wrong(place.where ?? place.from, valueProblem(place.option, told, allowedOf(kind)));
     } else {
-      const isPath = kind.is === 'path' && typeof value === 'string';
+      const isPath =
+        typeof value === 'string' && (kind.is === 'path' || (kind.is === 'destination' && !isScpUrl(value)));
       this.written.push({
         setting,
         value: isPath ? resolve(place.directory, value) : value,

@@ -8,19 +8,10 @@ export const OWNER_FILE = '.everthaw-owner';
 
 /** Refuses a destination whose parent is missing, or that holds something (F6a). Nothing is made. */
 export async function checkDestination(directory: string): Promise<void> {
-  const what = `back up to "${directory}"`;
   const parent = dirname(directory);
   const above = await lstatOrUndefined(parent);
   if (above?.isDirectory() !== true) {
-    throw new EverthawError({
-      code: 'DestinationMissing',
-      what,
-      why:
-        above === undefined
-          ? `its parent "${parent}" does not exist`
-          : `its parent "${parent}" is no directory`,
-      hint: `make it: mkdir -p ${JSON.stringify(parent)}`,
-    });
+    throw parentMissing(directory, parent, above === undefined ? 'does not exist' : 'is no directory');
   }
   const there = await lstatOrUndefined(directory);
   if (there === undefined) return;
@@ -33,7 +24,16 @@ export async function checkDestination(directory: string): Promise<void> {
   }
 }
 
-function inUse(directory: string, why: string): EverthawError {
+export function parentMissing(directory: string, parent: string, why: string): EverthawError {
+  return new EverthawError({
+    code: 'DestinationMissing',
+    what: `back up to "${directory}"`,
+    why: `its parent "${parent}" ${why}`,
+    hint: `make it: mkdir -p ${JSON.stringify(parent)}`,
+  });
+}
+
+export function inUse(directory: string, why: string): EverthawError {
   return new EverthawError({
     code: 'DestinationInUse',
     what: `back up to "${directory}"`,

@@ -23,7 +23,7 @@ const label = z.string().regex(/^[a-z]{1,16}\d{1,9}:\d{1,9}$/);
 const name = z.string().refine((text) => !text.includes('\0'), { message: 'has a NUL' });
 
 /** A manifest of a thousand disks is smaller. */
-const LARGEST_MANIFEST_BYTES = 64 * 1024 * 1024;
+export const LARGEST_MANIFEST_BYTES = 64 * 1024 * 1024;
 
 const MANIFEST: z.ZodType<Manifest> = z.object({
   format: z.literal('everthaw/1'),
@@ -79,6 +79,11 @@ export async function readManifest(directory: string): Promise<Manifest> {
       `its manifest cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`,
     );
   }
+  return parseManifest(text, directory);
+}
+
+/** The manifest in a text. @throws EverthawError BackupDamaged */
+export function parseManifest(text: string, directory: string): Manifest {
   let json: unknown;
   try {
     json = JSON.parse(text);

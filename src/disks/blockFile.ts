@@ -4,12 +4,25 @@ import { open, type FileHandle } from 'node:fs/promises';
 /** Direct I/O begins and ends at multiples of a sector; no disk has larger ones. */
 const SECTOR_BYTES = 4096;
 
+/** Where a copy's bytes go. */
+export interface BlockSink {
+  write(data: Buffer, at: number): Promise<void>;
+  /** Some of what was written; none at the end. */
+  read(target: Buffer, at: number): Promise<number>;
+  sizeBytes(): Promise<number>;
+  /** What was written before it outlasts a loss of power when it resolves, where that can be known. */
+  sync(): Promise<void>;
+  /** Everything was written, and it ends there: what lies behind goes, what is missing is a hole. */
+  endAt(sizeBytes: number): Promise<void>;
+  close(): Promise<void>;
+}
+
 /**
  * A file that is written past the page cache where that can be (O_DIRECT): a disk's bytes are not read again, copying them into the cache
  * costs more than all else but the hash, and nothing is left for fdatasync to wait for. A file system that refuses, and whatever does
  * not fill whole sectors, goes through the cache.
  */
-export class BlockFile {
+export class BlockFile implements BlockSink {
   readonly #cached: FileHandle;
   readonly #direct: FileHandle | undefined;
   #isDirect = true;
@@ -29,7 +42,7 @@ export class BlockFile {
     return (await this.#cached.stat()).size;
   }
 
-  async truncate(sizeBytes: number): Promise<void> {
+  async endAt(sizeBytes: number): Promise<void> {
     await this.#cached.truncate(sizeBytes);
   }
 

@@ -6,6 +6,7 @@ import type { Range } from '../domain/extents.js';
 import { killProcess, notedProcess, noteProcess, processIdentity } from '../system/processIdentity.js';
 import { exitOf, programFailed, spawnTethered, tailOf } from '../system/program.js';
 import type { SourceProgram } from '../system/sourceProgram.js';
+import { unsent, unwritable } from './writeFault.js';
 
 /** An NBD export on a local socket. */
 export interface NbdExport {
@@ -19,7 +20,10 @@ export interface NbdExport {
 /** What the copying process is told. */
 export interface CopyOrder {
   readonly source: SourceProgram | NbdExport;
+  /** Its path; where another program keeps it, how it is told. */
   readonly file: string;
+  /** A program that the file is sent to, whole and from its front (src/disks/blockPipe.ts). */
+  readonly into?: SourceProgram;
   /** What lies before it in the file is kept, and hashed again; without an image it is where the source begins. */
   readonly offsetBytes: number;
   /** The file is to be a qcow2 image of the export, of which only these clusters hold data. */
@@ -39,6 +43,13 @@ export type CopyReport =
       readonly tail: string;
     }
   | { readonly kind: 'unreadable'; readonly message: string }
+  | {
+      readonly kind: 'unsent';
+      /** Whether the program had begun to take bytes. */
+      readonly hasBegun: boolean;
+      readonly exit: number | string;
+      readonly tail: string;
+    }
   | { readonly kind: 'unwritable'; readonly code: string; readonly message: string };
 
 export interface Copied {
@@ -73,7 +84,7 @@ export function endCopier({ process: child }: Copier): void {
 /**
  * Streams a program's output or an NBD export into a file: hashed on the way, sparse, in constant memory, in a process of its own. A file has
  * one writer: the writer of an earlier attempt that still lives is killed first, so that it cannot write into a file that
- * has become a restore point.
+ * has become a restore point. Of a file on another machine whoever names it sees to that.
  */
 export async function copyToFile(
   order: CopyOrder,
@@ -86,7 +97,7 @@ export async function copyToFile(
   };
   signal.addEventListener('abort', kill, { once: true });
   try {
-    await fence(order.file);
+    if (order.into === undefined) await fence(order.file);
     signal.throwIfAborted();
     return await copyBy(copier, order, onProgress, signal);
   } finally {
@@ -108,7 +119,8 @@ async function copyBy(
   });
   try {
     // It writes nothing before it has its order: whoever finds half a note has nobody to fear.
-    await noteProcess(writerFile(order.file), await processIdentity(child.pid ?? 0));
+    if (order.into === undefined)
+      await noteProcess(writerFile(order.file), await processIdentity(child.pid ?? 0));
     child.send(order);
     const exit = await ended;
     signal.throwIfAborted();
@@ -116,7 +128,7 @@ async function copyBy(
   } finally {
     // It is named for as long as it may write.
     child.kill('SIGKILL');
-    await rm(writerFile(order.file), { force: true });
+    if (order.into === undefined) await rm(writerFile(order.file), { force: true });
   }
 }
 
@@ -149,6 +161,8 @@ function outcome(
         hint: 'see that the host answers, and run it again',
         retry: 'again',
       });
+    case 'unsent':
+      throw unsent(order.file, report.hasBegun, report.exit, report.tail);
     case 'unwritable':
       throw unwritable(order.file, report.code, report.message);
     case 'progress':
@@ -161,16 +175,4 @@ function outcome(
         retry: 'again',
       });
   }
-}
-
-export function unwritable(file: string, code: string, message: string): EverthawError {
-  const full = code === 'ENOSPC' || code === 'EDQUOT';
-  return new EverthawError({
-    code: full ? 'DestinationFull' : 'ProgramFailed',
-    what: `write ${file}`,
-    why: full ? 'the destination is full' : message,
-    hint: full
-      ? 'free room there, or name another destination'
-      : 'check the destination’s file system and rights',
-  });
 }

@@ -1,11 +1,12 @@
-import { BlockFile } from './blockFile.js';
+import { BlockFile, type BlockSink } from './blockFile.js';
+import { BlockPipe } from './blockPipe.js';
 import { qcow2Plan, rawPlan } from './blockPlan.js';
 import { BLOCK_BYTES, BlockPool } from './blockPool.js';
 import type { CopyOrder, CopyReport } from './copier.js';
 import { HashingWriter } from './hashingWriter.js';
 import { readNbd } from './nbdReader.js';
 import { readProgram } from './programReader.js';
-import { SourceFailure } from './sourceFailure.js';
+import { CopyFailure } from './copyFailure.js';
 
 /*
  * The process that moves a disk's bytes: this thread reads a program's standard output or an NBD export into blocks, a second one hashes
@@ -16,9 +17,7 @@ const PROGRESS_MS = 250;
 
 async function copy(order: CopyOrder): Promise<CopyReport> {
   const pool = new BlockPool();
-  const file = await BlockFile.open(order.file);
-  // Holes are only holes where nothing lies: what an earlier attempt wrote past its checkpoint must not shine through.
-  await file.truncate(Math.min(order.offsetBytes, await file.sizeBytes()));
+  const file = await openSink(order);
   const writer = new HashingWriter(file, pool, order.sparse);
   const timer = setInterval(() => {
     report({ kind: 'progress', bytes: writer.bytes, durableBytes: writer.durableBytes });
@@ -32,7 +31,15 @@ async function copy(order: CopyOrder): Promise<CopyReport> {
   }
 }
 
-/** @throws SourceFailure */
+async function openSink({ file: path, into, offsetBytes }: CopyOrder): Promise<BlockSink> {
+  if (into !== undefined) return BlockPipe.open(into);
+  const file = await BlockFile.open(path);
+  // Holes are only holes where nothing lies: what an earlier attempt wrote past its checkpoint must not shine through.
+  await file.endAt(Math.min(offsetBytes, await file.sizeBytes()));
+  return file;
+}
+
+/** @throws CopyFailure */
 async function fill(
   writer: HashingWriter,
   pool: BlockPool,
@@ -50,7 +57,7 @@ async function fill(
         : qcow2Plan(image.capacityBytes, image.data, BLOCK_BYTES, offsetBytes);
     await readNbd(source, planFor, pool, put);
   } catch (error) {
-    throw new SourceFailure({ kind: 'unreadable', message: (error as Error).message });
+    throw new CopyFailure({ kind: 'unreadable', message: (error as Error).message });
   }
 }
 
@@ -64,7 +71,7 @@ process.once('disconnect', () => {
 process.once('message', (order) => {
   copy(order as CopyOrder)
     .catch((error: unknown): CopyReport => {
-      if (error instanceof SourceFailure) return error.report;
+      if (error instanceof CopyFailure) return error.report;
       const { code = 'EIO', message } = error as NodeJS.ErrnoException;
       return { kind: 'unwritable', code, message };
     })

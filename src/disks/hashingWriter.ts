@@ -1,4 +1,4 @@
-import type { BlockFile } from './blockFile.js';
+import type { BlockSink } from './blockFile.js';
 import type { BlockPool } from './blockPool.js';
 import { Hasher } from './hasher.js';
 
@@ -12,7 +12,7 @@ const CHECKPOINT_BYTES = 64 * 1024 * 1024;
  * written at any time: whoever puts one need not wait, but for the next block of the pool.
  */
 export class HashingWriter {
-  readonly #file: BlockFile;
+  readonly #file: BlockSink;
   readonly #pool: BlockPool;
   readonly #sparse: boolean;
   readonly #hasher: Hasher;
@@ -27,7 +27,7 @@ export class HashingWriter {
   /** Rejects when bytes that were put cannot be kept. */
   readonly failed = new Promise<never>((_, reject) => (this.#fail = reject));
 
-  constructor(file: BlockFile, pool: BlockPool, sparse: boolean) {
+  constructor(file: BlockSink, pool: BlockPool, sparse: boolean) {
     this.#file = file;
     this.#pool = pool;
     this.#sparse = sparse;
@@ -73,7 +73,7 @@ export class HashingWriter {
   async end(): Promise<{ sizeBytes: number; sha256: string }> {
     await this.#written;
     // A hole at the end, and whatever a longer earlier attempt left behind it.
-    await this.#file.truncate(this.#bytes);
+    await this.#file.endAt(this.#bytes);
     await this.#file.sync();
     return { sizeBytes: this.#bytes, sha256: await this.#hasher.digest() };
   }

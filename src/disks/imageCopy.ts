@@ -1,5 +1,5 @@
 import type { ImageFormat } from '../domain/diskFiles.js';
-import { unwritable } from './copier.js';
+import { saysFull, unwritable } from './writeFault.js';
 import { exitOf, programFailed, spawnTethered, tailOf } from '../system/program.js';
 
 /** A named NBD export on a local socket. */
@@ -42,7 +42,7 @@ export async function copyToImage(
     const exit = await exitOf(child);
     signal.throwIfAborted();
     if (exit === 0) return;
-    if (/No space left|Disk quota exceeded/i.test(tail())) throw unwritable(target.file, 'ENOSPC', tail());
+    if (saysFull(tail())) throw unwritable(target.file, 'ENOSPC', tail());
     throw programFailed({ program, what: source.what }, exit, tail());
   } finally {
     signal.removeEventListener('abort', kill);

@@ -1,9 +1,9 @@
 import type { BlockPool } from './blockPool.js';
 import { exitOf, spawnTethered, tailOf } from '../system/program.js';
-import { SourceFailure } from './sourceFailure.js';
+import { CopyFailure } from './copyFailure.js';
 import type { SourceProgram } from '../system/sourceProgram.js';
 
-/** Reads what a program writes, whole blocks, in order. @throws SourceFailure when it fails, after everything that it wrote */
+/** Reads what a program writes, whole blocks, in order. @throws CopyFailure when it fails, after everything that it wrote */
 export async function readProgram(
   source: SourceProgram,
   pool: BlockPool,
@@ -29,5 +29,5 @@ export async function readProgram(
   }
   if (filledBytes > 0) put(block.subarray(0, filledBytes));
   const exit = await ended;
-  if (exit !== 0) throw new SourceFailure({ kind: 'failed', program: source.program, exit, tail: tail() });
+  if (exit !== 0) throw new CopyFailure({ kind: 'failed', program: source.program, exit, tail: tail() });
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
-import { copyToFile, unwritable, type Copied } from './copier.js';
+import { copyToFile, type Copied } from './copier.js';
+import { unwritable } from './writeFault.js';
 import { exitOf, programFailed, spawnTethered, tailOf } from '../system/program.js';
 import type { SourceProgram } from '../system/sourceProgram.js';
 
@@ -29,7 +30,7 @@ export async function copySmallFile(
 }
 
 /** All that a program writes; undefined as soon as it is too much, and the program is ended. */
-async function outputOf(source: SourceProgram, signal: AbortSignal): Promise<Buffer | undefined> {
+export async function outputOf(source: SourceProgram, signal: AbortSignal): Promise<Buffer | undefined> {
   signal.throwIfAborted();
   const child = spawnTethered(source.program, source.args, { stdio: ['pipe', 'pipe', 'pipe'] });
   const tail = tailOf(child);

@@ -1,5 +1,5 @@
-import { open, type FileHandle } from 'node:fs/promises';
 import { EverthawError } from '../domain/errors.js';
+import type { ReadableFile } from './readableFile.js';
 
 const SECTOR_BYTES = 512;
 const MAGIC = Buffer.from('KDMV');
@@ -16,25 +16,23 @@ const DIRECTORY_AT_END = 0xffffffffffffffffn;
  *
  * @throws EverthawError StreamTorn
  */
-export async function checkStreamOptimized(file: string, capacityBytes: number, what: string): Promise<void> {
-  const handle = await open(file, 'r');
-  try {
-    const { size } = await handle.stat();
-    const header = await readHeader(handle, what);
-    if (header.capacitySectors * SECTOR_BYTES !== capacityBytes) {
-      throw torn(
-        what,
-        `it is of a disk of ${header.capacitySectors * SECTOR_BYTES} bytes, this one has ${capacityBytes}`,
-      );
-    }
-    const isWhole =
-      header.directoryOffset === DIRECTORY_AT_END
-        ? await hasFooter(handle, size)
-        : (await endOfLastGrain(handle, header)) <= size;
-    if (!isWhole) throw torn(what, 'its end is missing');
-  } finally {
-    await handle.close();
+export async function checkStreamOptimized(
+  file: ReadableFile,
+  capacityBytes: number,
+  what: string,
+): Promise<void> {
+  const header = await readHeader(file, what);
+  if (header.capacitySectors * SECTOR_BYTES !== capacityBytes) {
+    throw torn(
+      what,
+      `it is of a disk of ${header.capacitySectors * SECTOR_BYTES} bytes, this one has ${capacityBytes}`,
+    );
   }
+  const isWhole =
+    header.directoryOffset === DIRECTORY_AT_END
+      ? await hasFooter(file)
+      : (await endOfLastGrain(file, header)) <= file.sizeBytes;
+  if (!isWhole) throw torn(what, 'its end is missing');
 }
 
 interface Header {
@@ -44,8 +42,8 @@ interface Header {
   readonly directoryOffset: bigint;
 }
 
-async function readHeader(handle: FileHandle, what: string): Promise<Header> {
-  const header = await readAt(handle, 0, SECTOR_BYTES);
+async function readHeader(file: ReadableFile, what: string): Promise<Header> {
+  const header = await file.read(0, SECTOR_BYTES);
   if (!header.subarray(0, 4).equals(MAGIC)) throw torn(what, 'it does not begin as a VMDK');
   return {
     capacitySectors: Number(header.readBigUInt64LE(12)),
@@ -55,36 +53,29 @@ async function readHeader(handle: FileHandle, what: string): Promise<Header> {
   };
 }
 
-async function hasFooter(handle: FileHandle, size: number): Promise<boolean> {
+async function hasFooter({ sizeBytes: size, read }: ReadableFile): Promise<boolean> {
   if (size < 4 * SECTOR_BYTES) return false;
-  const footer = await readAt(handle, size - 2 * SECTOR_BYTES, SECTOR_BYTES);
-  const end = await readAt(handle, size - SECTOR_BYTES, SECTOR_BYTES);
+  const footer = await read(size - 2 * SECTOR_BYTES, SECTOR_BYTES);
+  const end = await read(size - SECTOR_BYTES, SECTOR_BYTES);
   return footer.subarray(0, 4).equals(MAGIC) && end.equals(Buffer.alloc(SECTOR_BYTES));
 }
 
-async function endOfLastGrain(handle: FileHandle, header: Header): Promise<number> {
+async function endOfLastGrain({ read }: ReadableFile, header: Header): Promise<number> {
   const tables = Math.ceil(header.capacitySectors / header.grainSectors / header.entriesPerTable);
-  const directory = await readAt(handle, Number(header.directoryOffset) * SECTOR_BYTES, tables * 4);
+  const directory = await read(Number(header.directoryOffset) * SECTOR_BYTES, tables * 4);
   let last = 0;
   for (let at = 0; at < tables; at++) {
     const offset = directory.readUInt32LE(at * 4);
     if (offset === 0) continue;
-    const table = await readAt(handle, offset * SECTOR_BYTES, header.entriesPerTable * 4);
+    const table = await read(offset * SECTOR_BYTES, header.entriesPerTable * 4);
     for (let entry = 0; entry < header.entriesPerTable; entry++)
       last = Math.max(last, table.readUInt32LE(entry * 4));
   }
   if (last === 0) return 0;
-  const marker = await readAt(handle, last * SECTOR_BYTES, GRAIN_MARKER_BYTES);
+  const marker = await read(last * SECTOR_BYTES, GRAIN_MARKER_BYTES);
   const dataBytes = marker.readUInt32LE(8);
   // Past the end everything reads as zero, and a grain of no data is none.
   return dataBytes === 0 ? Infinity : last * SECTOR_BYTES + GRAIN_MARKER_BYTES + dataBytes;
-}
-
-/** Bytes at a position; what lies past the end of the file is zero. */
-async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.alloc(length);
-  await handle.read(buffer, 0, length, position);
-  return buffer;
 }
 
 function torn(what: string, why: string): EverthawError {

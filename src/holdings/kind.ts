@@ -2,17 +2,19 @@ import type { Absence, Holding, HoldingKind } from '../domain/holding.js';
 import type { OwnerRecord } from '../domain/owner.js';
 import type { FoundThing } from '../domain/release.js';
 import type { Host } from '../hosts/host.js';
+import type { Destinations } from '../destinations/destinations.js';
 import type { HostUse } from '../hosts/hostPool.js';
 import type { HostEntry } from '../hosts/register.js';
 import type { HoldingRecords } from './records.js';
 
 export type HoldingOf<K extends HoldingKind> = Extract<Holding, { kind: K }>;
 
-/** What releasing needs: hosts to talk to, this proxy's notes. No Temporal. */
+/** What releasing needs: hosts and destinations to talk to, this proxy's notes. No Temporal. */
 export interface ReleaseTools {
   readonly proxy: string;
   readonly hosts: HostUse;
   readonly records: HoldingRecords;
+  readonly destinations: Destinations;
 }
 
 /** A thing found by listing, with whose it is; `holding` is missing where its owner cannot be read. */

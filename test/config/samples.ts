@@ -80,6 +80,7 @@ export function valueOf(name: SettingName): fc.Arbitrary<string | number | boole
     case 'secret':
       return fc.string({ unit: 'binary', minLength: 1, maxLength: 20 });
     case 'path':
+    case 'destination':
       return fc.stringMatching(/^(\/[a-z "'#:$-]{0,6}[a-z]){1,3}$/);
     case 'text':
       return kind.shape === undefined

@@ -3,7 +3,7 @@ import { armSwitch, disarmSwitch } from '../../src/hosts/libvirt/guest/deadMansS
 import { readyFreeze } from '../../src/hosts/libvirt/guest/freeze.js';
 import { GuestAgent } from '../../src/hosts/libvirt/guest/guestAgent.js';
 import { holdPath, writeRecords } from '../../src/hosts/libvirt/snapshot/holdDirectory.js';
-import { localShell, type HostShell } from '../../src/hosts/libvirt/connection/hostShell.js';
+import { localShell, type HostShell } from '../../src/system/hostShell.js';
 import { LibvirtGuest } from '../../src/hosts/libvirt/guest/libvirtGuest.js';
 import { commitSnapshot, listSnapshots } from '../../src/hosts/libvirt/snapshot/snapshots.js';
 import { lookAt } from '../../src/hosts/libvirt/snapshot/vmLook.js';

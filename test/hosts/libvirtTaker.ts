@@ -1,4 +1,4 @@
-import { localShell, type HostShell } from '../../src/hosts/libvirt/connection/hostShell.js';
+import { localShell, type HostShell } from '../../src/system/hostShell.js';
 import { parseAddress } from '../../src/hosts/libvirt/connection/libvirtUri.js';
 import { LIBVIRT_SETTINGS } from '../../src/hosts/libvirt/connection/settings.js';
 import { takeSnapshot } from '../../src/hosts/libvirt/snapshot/takeSnapshot.js';

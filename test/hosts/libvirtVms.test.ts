@@ -27,7 +27,7 @@ import { importWay } from '../../src/hosts/libvirt/restore/importWay.js';
 import { findVms } from '../../src/hosts/libvirt/inventory/inventory.js';
 import { holdPath, writeRecords } from '../../src/hosts/libvirt/snapshot/holdDirectory.js';
 import { checkHostNeeds } from '../../src/hosts/libvirt/connection/hostNeeds.js';
-import { localShell, type HostShell } from '../../src/hosts/libvirt/connection/hostShell.js';
+import { localShell, type HostShell } from '../../src/system/hostShell.js';
 import { isAutostarted } from '../../src/hosts/libvirt/inventory/unkeptParts.js';
 import { GuestAgent } from '../../src/hosts/libvirt/guest/guestAgent.js';
 import { LibvirtGuest } from '../../src/hosts/libvirt/guest/libvirtGuest.js';

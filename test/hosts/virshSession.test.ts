@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { localShell } from '../../src/hosts/libvirt/connection/hostShell.js';
+import { localShell } from '../../src/system/hostShell.js';
 import { Virsh } from '../../src/hosts/libvirt/connection/virsh.js';
 import { VirshSession } from '../../src/hosts/libvirt/connection/virshSession.js';
 import { until } from '../../src/system/until.js';

@@ -31,9 +31,11 @@ export class Lab {
     vms: readonly LabVm[],
     temporal: TemporalAddress,
     vcenterFlags: readonly string[] = [],
+    environment: Readonly<Record<string, string>> = {},
   ): Promise<Lab> {
     const vcenter = await LabVcenter.start(vms, vcenterFlags);
-    const everthaw = await LabEverthaw.create(vcenter, temporal);
+    const host = { everthawEnvironment: () => ({ ...vcenter.everthawEnvironment(), ...environment }) };
+    const everthaw = await LabEverthaw.create(host, temporal);
     await everthaw.startWorker();
     const client = await connectClient(temporal);
     return new Lab(vcenter, everthaw, client);
@@ -137,7 +139,7 @@ async function partialBytes(root: string): Promise<number> {
   let bytes = 0;
   for (const partial of partials) {
     for (const name of await readdir(join(root, partial)).catch(() => [])) {
-      if (!name.endsWith('.vmdk')) continue;
+      if (!/\.vmdk(\.attempt-\w+)?$/.test(name)) continue;
       bytes += (await stat(join(root, partial, name)).catch(() => undefined))?.blocks ?? 0;
     }
   }

@@ -29,19 +29,19 @@ const MARK = 'EVERTHAW_LAB_SSHD';
 export class LabSshd implements LabHost {
   readonly directory: string;
   readonly port: number;
-  readonly #libvirt: LabLibvirt;
+  readonly #libvirt: LabLibvirt | undefined;
   readonly #letGo: () => Promise<void>;
   #daemon: ChildProcess | undefined;
 
-  private constructor(libvirt: LabLibvirt, directory: string, port: number) {
+  private constructor(libvirt: LabLibvirt | undefined, directory: string, port: number) {
     this.#libvirt = libvirt;
     this.directory = directory;
     this.port = port;
     this.#letGo = tether(directory);
   }
 
-  /** The way over ssh to a libvirt of the lab. */
-  static async start(libvirt: LabLibvirt): Promise<LabSshd> {
+  /** The way over ssh to this machine, and to a libvirt of the lab on it. */
+  static async start(libvirt?: LabLibvirt): Promise<LabSshd> {
     const sshd = new LabSshd(libvirt, await mkdtemp(join(tmpdir(), 'everthaw-sshd-')), await freePort());
     try {
       await sshd.#configure();
@@ -56,14 +56,27 @@ export class LabSshd implements LabHost {
   /** As the product is told of it. */
   get uri(): string {
     const user = encodeURIComponent(userInfo().username);
-    return `qemu+ssh://${user}@${ADDRESS}:${this.port}/session?socket=${this.#libvirt.socket}`;
+    return `qemu+ssh://${user}@${ADDRESS}:${this.port}/session?socket=${this.#libvirt?.socket ?? ''}`;
+  }
+
+  /** A directory, as a destination on another machine. */
+  scpUrl(path: string): string {
+    return `scp://${userInfo().username}@${ADDRESS}:${this.port}${path}`;
+  }
+
+  /** Copies a directory from there, as a person does it by hand. */
+  async fetch(path: string, to: string): Promise<void> {
+    const from = `${userInfo().username}@${ADDRESS}:${path}`;
+    await run('scp', ['-q', '-r', '-O', '-S', this.#path('bin/ssh'), '-P', String(this.port), from, to]);
   }
 
   everthawEnvironment(): Readonly<Record<string, string>> {
-    return {
-      EVERTHAW_HOST: this.uri,
-      PATH: `${this.#path('bin')}${delimiter}${process.env['PATH'] ?? ''}`,
-    };
+    return { EVERTHAW_HOST: this.uri, ...this.environment };
+  }
+
+  /** What leads a program to the lab's ssh. */
+  get environment(): Readonly<Record<string, string>> {
+    return { PATH: `${this.#path('bin')}${delimiter}${process.env['PATH'] ?? ''}` };
   }
 
   #path(name: string): string {

@@ -134,6 +134,30 @@ describe('over ssh', LONG, () => {
   });
 });
 
+describe('a backup of one machine’s guest to another machine', LONG, () => {
+  it.each(['qcow2', 'raw'])('keeps its disks as %s, byte for byte', async (format) => {
+    const guest = await start({ name: `far-${format}`, format: ['raw', 'qcow2'] });
+    await guest.powerOff();
+    const directory = join(lab.everthaw.backups, `far-${format}`);
+    const ran = await lab.backup(guest.name, '--to', sshd.scpUrl(directory), '--disk-format', format);
+    expect(ran).toMatchObject({ code: 0, stderr: '' });
+    const { disks } = JSON.parse(await readFile(join(directory, 'manifest.json'), 'utf8')) as Manifest;
+    const originals = await guest.activeDisks();
+    for (const [index, { file }] of disks.entries())
+      await run('qemu-img', ['compare', join(directory, file), originals[index] ?? '']);
+    expect(await lab.everthaw.everthaw('verify', directory)).toMatchObject({ code: 0, stderr: '' });
+    await expectNothingLeft(guest);
+  });
+
+  it('refuses vmdk before anything is touched', async () => {
+    const guest = await start({ name: 'far-vmdk' });
+    const to = sshd.scpUrl(join(lab.everthaw.backups, 'far-vmdk'));
+    const line = refusal(await lab.backup(guest.name, '--to', to, '--disk-format', 'vmdk'), 2);
+    expect(line).toMatch(/as vmdk: .* Hint: use --disk-format qcow2 or raw/);
+    await expectNothingLeft(guest);
+  });
+});
+
 describe('a host that ssh does not get into', LONG, () => {
   afterEach(async () => {
     await sshd.trustHostKey();

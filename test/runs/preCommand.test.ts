@@ -109,3 +109,9 @@ it('is refused what is not built, and where a run of another kind works on the V
   expect(await ran).toMatchObject({ code: 0 });
   await rm(lab.directoryOf('web'), { recursive: true });
 });
+
+it('is refused a BACKUPROOT on another machine', async () => {
+  const elsewhere = { EVERTHAW_ROOT: 'scp://backup@store:/vault' };
+  const line = refusal(await historicWith(lab, elsewhere, 'preCommand', installPath, 'web'), 2);
+  expect(line).toMatch(/export "web" to "scp:\/\/backup@store:\/vault": it is on another machine/);
+});

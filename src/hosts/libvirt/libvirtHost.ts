@@ -38,7 +38,7 @@ import { setIdentity } from './restore/setIdentity.js';
 import type { LibvirtSettings } from './connection/settings.js';
 import { openExport } from './snapshot/snapshotExport.js';
 import { checkTls } from './snapshot/tlsExport.js';
-import { ProxySockets } from './connection/proxySockets.js';
+import { ProxySockets } from '../../system/proxySockets.js';
 import { commitSnapshot, listAllSnapshots, listSnapshots, snapshotAbsence } from './snapshot/snapshots.js';
 import { takeSnapshot } from './snapshot/takeSnapshot.js';
 import { isAutostarted, unkeptParts } from './inventory/unkeptParts.js';

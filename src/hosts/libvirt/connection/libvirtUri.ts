@@ -1,7 +1,7 @@
 import { EverthawError } from '../../../domain/errors.js';
-import { localShell, type HostShell } from './hostShell.js';
-import { sshShell } from './sshShell.js';
-import type { ProxySockets } from './proxySockets.js';
+import { localShell, type HostShell } from '../../../system/hostShell.js';
+import { sshShell } from '../../../system/sshShell.js';
+import type { ProxySockets } from '../../../system/proxySockets.js';
 
 export function isLibvirtUri(address: string): boolean {
   return /^qemu(\+[a-z0-9]+)?:\/\//.test(address);

@@ -1,5 +1,5 @@
 import { EverthawError } from '../../../domain/errors.js';
-import { PATIENCE_MS, type CommandOptions, type HostShell } from './hostShell.js';
+import { PATIENCE_MS, type CommandOptions, type HostShell } from '../../../system/hostShell.js';
 import { VirshSession, type Answer } from './virshSession.js';
 
 /**

@@ -1,6 +1,6 @@
 import { isErrorWithCode, messageOf } from '../../../domain/errors.js';
 import type { DiskImage, DomainDisk } from '../xml/domain.js';
-import type { HostShell } from '../connection/hostShell.js';
+import type { HostShell } from '../../../system/hostShell.js';
 import { readImages } from './imageInfo.js';
 
 /** Begins the name of every directory that overlays of ours lie in. */

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { EverthawError, messageOf } from '../../../domain/errors.js';
-import type { HostShell } from '../connection/hostShell.js';
+import type { HostShell } from '../../../system/hostShell.js';
 
 const IMAGE = z.object({
   filename: z.string(),

@@ -1,4 +1,4 @@
-import type { HostShell } from '../connection/hostShell.js';
+import type { HostShell } from '../../../system/hostShell.js';
 
 export interface Space {
   /** Of the file system: `ext4`. */

@@ -17,7 +17,7 @@ import {
 } from '../xml/domainEdit.js';
 import { listDomains, readAllDomains } from '../inventory/domains.js';
 import { parseDomain } from '../xml/domainXml.js';
-import type { HostShell } from '../connection/hostShell.js';
+import type { HostShell } from '../../../system/hostShell.js';
 import { eraseNotes, writeRestored } from '../xml/metadata.js';
 import { finishDisk, type RestoredDisk } from './restoredDisk.js';
 import { libvirtPlace } from './restorePlace.js';

@@ -3,7 +3,7 @@ import { EverthawError } from '../../../domain/errors.js';
 import { isBackedUp } from '../inventory/diskRefusal.js';
 import type { Domain, DomainDisk } from '../xml/domain.js';
 import { readAllWithOdd } from '../inventory/domains.js';
-import type { HostShell } from '../connection/hostShell.js';
+import type { HostShell } from '../../../system/hostShell.js';
 import { readImages } from '../inventory/imageInfo.js';
 import { mapAtMost } from '../../../system/mapAtMost.js';
 import { oneOf } from './marks.js';

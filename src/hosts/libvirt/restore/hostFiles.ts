@@ -2,7 +2,7 @@ import { basename, dirname, join } from 'node:path';
 import { EverthawError } from '../../../domain/errors.js';
 import type { RestorePlace } from '../../../domain/runs.js';
 import type { SourceProgram } from '../../../system/sourceProgram.js';
-import type { HostShell } from '../connection/hostShell.js';
+import type { HostShell } from '../../../system/hostShell.js';
 import { libvirtPlace, RESTORED_FILE } from './restorePlace.js';
 
 /** More than an owner file ever has. */

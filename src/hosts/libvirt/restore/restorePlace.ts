@@ -3,7 +3,7 @@ import { EverthawError } from '../../../domain/errors.js';
 import { formatBytes } from '../../../domain/format.js';
 import type { RestorePlace, RestoreWish } from '../../../domain/runs.js';
 import { parseConfiguration } from '../xml/configuration.js';
-import type { HostShell } from '../connection/hostShell.js';
+import type { HostShell } from '../../../system/hostShell.js';
 import { freeSpace } from '../inventory/storage.js';
 import type { Virsh } from '../connection/virsh.js';
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { EverthawError } from '../../../domain/errors.js';
 import type { ManifestDisk } from '../../../domain/manifest.js';
-import type { HostShell } from '../connection/hostShell.js';
+import type { HostShell } from '../../../system/hostShell.js';
 import { readImage } from '../inventory/imageInfo.js';
 import { qemuFormatOf } from './importWay.js';
 

@@ -5,7 +5,7 @@ import { readHold } from './holdDirectory.js';
 import { readerSocket, startReader } from './imageReader.js';
 import type { Libvirt } from '../connection/libvirt.js';
 import { socketOf } from './pullBackup.js';
-import type { ProxySockets } from '../connection/proxySockets.js';
+import type { ProxySockets } from '../../../system/proxySockets.js';
 import { openTls } from './tlsExport.js';
 
 /** Opens one disk of a point in time: what QEMU or qemu-nbd serves on the host, as a socket of this machine. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { EverthawError } from '../../../domain/errors.js';
 import { exitOf, spawnTethered, tailOf } from '../../../system/program.js';
 import { until } from '../../../system/until.js';
-import { PATIENCE_MS, type ForwardedSocket } from '../connection/hostShell.js';
+import { PATIENCE_MS, type ForwardedSocket } from '../../../system/hostShell.js';
 import type { LibvirtSettings } from '../connection/settings.js';
 import type { SnapshotPlan } from './holdRecords.js';
 

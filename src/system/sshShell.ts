@@ -1,7 +1,8 @@
 import { rm, stat } from 'node:fs/promises';
-import { exitOf, spawnTethered, tailOf } from '../../../system/program.js';
-import { SSH_FAILED, sshFault } from '../../../system/sshFault.js';
-import { until } from '../../../system/until.js';
+import { exitOf, spawnTethered, tailOf } from './program.js';
+import { SSH_FAILED, sshFault } from './sshFault.js';
+import { until } from './until.js';
+import type { SourceProgram } from './sourceProgram.js';
 import { INTO_DIRECTORY, PATIENCE_MS, runHere, type ForwardedSocket, type HostShell } from './hostShell.js';
 import type { ProxySockets } from './proxySockets.js';
 
@@ -14,15 +15,21 @@ const UNATTENDED = [
 /** How long a shared connection is kept for the next command; nothing ends it when its last user was killed. */
 const LINGER_SECONDS = 5;
 
+/** Another machine's programs, and such as take bytes there. */
+export interface SshShell extends HostShell {
+  /** A program that is written to, or read from, on a connection of its own. */
+  alone(program: string, args: readonly string[], what: string): SourceProgram;
+}
+
 /**
- * The hypervisor's machine over OpenSSH. A handshake costs more than most commands, so that all commands share one connection:
+ * Another machine over OpenSSH. A handshake costs more than most commands, so that all commands share one connection:
  * the first of any process of this proxy makes it, and it ends a few seconds after the last. Where a server allows fewer sessions
  * on it than are wanted, ssh makes another by itself. What moves the bytes of disks has connections of its own: they are not to wait
  * for each other, and a thaw is to wait for neither.
  *
  * @param destination as ssh takes it: `user@host`
  */
-export function sshShell(destination: string, port: number | undefined, sockets: ProxySockets): HostShell {
+export function sshShell(destination: string, port: number | undefined, sockets: ProxySockets): SshShell {
   const at = port === undefined ? [] : ['-p', String(port)];
   const shared = [
     ...[...UNATTENDED, ...at, '-o', 'ClearAllForwardings=yes', '-o', 'ControlMaster=auto'],
@@ -36,6 +43,11 @@ export function sshShell(destination: string, port: number | undefined, sockets:
     destination,
     [program, ...args].map(quoted).join(' '),
   ];
+  const byItself = (program: string, args: readonly string[], what: string): SourceProgram => ({
+    program: 'ssh',
+    args: [...alone, '-o', 'ClearAllForwardings=yes', ...remote(program, args)],
+    what: `${what} on ${where}`,
+  });
   return {
     where,
     async run(program, args, given) {
@@ -54,14 +66,10 @@ export function sshShell(destination: string, port: number | undefined, sockets:
       what,
       ...(stdin === undefined ? {} : { stdin }),
     }),
+    alone: byItself,
     upload: (file, { directory, name }, what) => ({
-      program: 'ssh',
-      args: [
-        ...[...alone, '-o', 'ClearAllForwardings=yes'],
-        ...remote('sh', ['-c', `${INTO_DIRECTORY} exec cat > "$1/$2"`, 'everthaw', directory, name]),
-      ],
+      ...byItself('sh', ['-c', `${INTO_DIRECTORY} exec cat > "$1/$2"`, 'everthaw', directory, name], what),
       stdinFile: file,
-      what: `${what} on ${where}`,
     }),
     forward: (socket) => tunnel(where, [...alone, '--', destination], sockets.forExport(), socket),
   };

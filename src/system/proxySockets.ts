@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EverthawError } from '../../../domain/errors.js';
+import { EverthawError } from '../domain/errors.js';
 
 /** The longest path of a socket, less the longest name here and what ssh adds to it while it makes one. */
 const LONGEST_DIRECTORY_BYTES = 107 - 48;

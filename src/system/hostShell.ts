@@ -1,9 +1,9 @@
-import { EverthawError } from '../../../domain/errors.js';
-import { exitOf, spawnTethered } from '../../../system/program.js';
-import type { SourceProgram } from '../../../system/sourceProgram.js';
+import { EverthawError } from '../domain/errors.js';
+import { exitOf, spawnTethered } from './program.js';
+import type { SourceProgram } from './sourceProgram.js';
 
 export interface CommandOptions {
-  readonly stdin?: string;
+  readonly stdin?: string | Buffer;
   readonly signal?: AbortSignal;
   readonly timeoutMs?: number;
 }
@@ -103,7 +103,7 @@ export async function runHere(
         code: 'HostUnreachable',
         what: `run ${what}`,
         why: `it did not end within ${timeoutMs / 1000} s`,
-        hint: 'see that the hypervisor answers: virsh list',
+        hint: 'see that the machine answers, and what it is busy with',
         retry: 'again',
       });
     }
