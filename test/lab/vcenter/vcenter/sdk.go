@@ -243,6 +243,10 @@ func (l *lab) beforeCall(ctx *simulator.Context, m *simulator.Method) (mo.Refere
 		l.rememberSession(ctx.Session)
 	}
 	switch req := m.Body.(type) {
+	case *types.HasPrivilegeOnEntities:
+		a := &authorization{lab: l}
+		a.Self = m.This
+		return a, nil
 	case *types.SearchDatastore_Task:
 		matchAll(&req.SearchSpec)
 	case *types.SearchDatastoreSubFolders_Task:
