@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 
-/** The SDK's number of the kind of queue that activities wait in. */
-const ACTIVITY_QUEUE = 2;
+/** The API's number of the kind of queue that activities wait in; its enum is in a package that is the SDK's own. */
+const ACTIVITY_QUEUE = 2 as never;
 
 /** Who serves a queue's steps: workers that asked for one within the last minutes, by their identities. */
 export async function pollersOf(
@@ -13,5 +13,5 @@ export async function pollersOf(
     taskQueue: { name: queue },
     taskQueueType: ACTIVITY_QUEUE,
   });
-  return (pollers ?? []).flatMap(({ identity }) => identity ?? []);
+  return pollers.flatMap(({ identity }) => identity ?? []);
 }

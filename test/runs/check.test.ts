@@ -61,7 +61,7 @@ function toBackups(): readonly string[] {
 describe('a host, a proxy and a VM that are well', () => {
   it('pass every check, and are as they were', async () => {
     const seen = async (): Promise<unknown> => [
-      await lab.vcenter.vms(),
+      (await lab.vcenter.vms()).toSorted((one, other) => one.name.localeCompare(other.name)),
       await lab.vcenter.get('/files?datastore=LocalDS_0'),
       await fingerprint(lab.everthaw.backups),
     ];

@@ -1,45 +1,52 @@
 package main
 
 import (
+	"bytes"
+	"io"
 	"net/http"
 	"slices"
 
 	"github.com/vmware/govmomi/simulator"
-	"github.com/vmware/govmomi/vim25/methods"
-	"github.com/vmware/govmomi/vim25/mo"
-	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-// authorization answers in the place of the simulator's manager, which grants
-// everything: a test may have taken privileges away.
-type authorization struct {
-	mo.AuthorizationManager
-	lab *lab
-}
-
-func (a *authorization) HasPrivilegeOnEntities(_ *simulator.Context, req *types.HasPrivilegeOnEntities) soap.HasFault {
-	body := &methods.HasPrivilegeOnEntitiesBody{}
-	if !a.lab.sessionLives(req.SessionId) {
-		body.Fault_ = simulator.Fault("", &types.InvalidArgument{InvalidProperty: "sessionId"})
-		return body
+// answerPrivileges answers in the place of the simulator's manager, which
+// grants everything: a test may have taken privileges away.
+func (l *lab) answerPrivileges(w http.ResponseWriter, r *http.Request) bool {
+	body, err := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if err != nil {
+		return false
 	}
-	body.Res = &types.HasPrivilegeOnEntitiesResponse{}
+	m, err := simulator.UnmarshalBody(types.TypeFunc(), body)
+	if err != nil {
+		return false
+	}
+	req, ok := m.Body.(*types.HasPrivilegeOnEntities)
+	if !ok {
+		return false
+	}
+	if !l.sessionLives(req.SessionId) {
+		writeFault(w, &types.InvalidArgument{InvalidProperty: "sessionId"}, "A specified parameter was not correct: sessionId")
+		return true
+	}
+	answer := &types.HasPrivilegeOnEntitiesResponse{}
 	for _, entity := range req.Entity {
-		if a.lab.registry().Get(entity) == nil {
-			body.Fault_ = simulator.Fault("", &types.ManagedObjectNotFound{Obj: entity})
-			return body
+		if l.registry().Get(entity) == nil {
+			writeFault(w, &types.ManagedObjectNotFound{Obj: entity}, "The object has already been deleted")
+			return true
 		}
-		denied := a.lab.deniedOn(a.lab.nameOf(entity))
-		answer := types.EntityPrivilege{Entity: entity}
+		denied := l.deniedOn(l.nameOf(entity))
+		told := types.EntityPrivilege{Entity: entity}
 		for _, id := range req.PrivId {
-			answer.PrivAvailability = append(answer.PrivAvailability, types.PrivilegeAvailability{
+			told.PrivAvailability = append(told.PrivAvailability, types.PrivilegeAvailability{
 				PrivId: id, IsGranted: !slices.Contains(denied, id),
 			})
 		}
-		body.Res.Returnval = append(body.Res.Returnval, answer)
+		answer.Returnval = append(answer.Returnval, told)
 	}
-	return body
+	writeResult(w, answer)
+	return true
 }
 
 func (l *lab) deniedOn(name string) []string {

@@ -194,7 +194,7 @@ func (l *lab) entityOf(c call) types.ManagedObjectReference {
 func (l *lab) answer(w http.ResponseWriter, r *http.Request, c call) bool {
 	session := ""
 	switch c.method {
-	case "ConsolidateVMDisks_Task", "RemoveSnapshot_Task", "RemoveAllSnapshots_Task", "CreateVM_Task",
+	case "ConsolidateVMDisks_Task", "RemoveSnapshot_Task", "RemoveAllSnapshots_Task", "CreateVM_Task", "HasPrivilegeOnEntities",
 		"HttpNfcLeaseGetManifest", "HttpNfcLeaseProgress", "HttpNfcLeaseComplete", "HttpNfcLeaseAbort":
 		if session = l.sessionOf(r); session == "" {
 			return false
@@ -229,6 +229,8 @@ func (l *lab) answer(w http.ResponseWriter, r *http.Request, c call) bool {
 			writeResult(w, &types.RefreshDatastoreResponse{})
 			return true
 		}
+	case "HasPrivilegeOnEntities":
+		return l.answerPrivileges(w, r)
 	case "HttpNfcLeaseProgress", "HttpNfcLeaseComplete", "HttpNfcLeaseAbort", "HttpNfcLeaseGetManifest":
 		return l.answerLease(w, c)
 	}
@@ -243,10 +245,6 @@ func (l *lab) beforeCall(ctx *simulator.Context, m *simulator.Method) (mo.Refere
 		l.rememberSession(ctx.Session)
 	}
 	switch req := m.Body.(type) {
-	case *types.HasPrivilegeOnEntities:
-		a := &authorization{lab: l}
-		a.Self = m.This
-		return a, nil
 	case *types.SearchDatastore_Task:
 		matchAll(&req.SearchSpec)
 	case *types.SearchDatastoreSubFolders_Task:
