@@ -51,7 +51,7 @@ export default tseslint.config(
   mayNotImport(
     ['src/domain/**'],
     [
-      '\\.\\./(cli|config|workflows|activities|holdings|hosts|disks|destinations|temporal|system)/',
+      '\\.\\./(cli|config|workflows|activities|checks|holdings|hosts|disks|destinations|temporal|system)/',
       '^@temporalio/',
       '^node:',
     ],
@@ -59,7 +59,7 @@ export default tseslint.config(
   ),
   mayNotImport(
     ['src/workflows/**'],
-    ['\\.\\./(cli|config|holdings|hosts|disks|destinations|temporal|system)/', '^node:', '^zod'],
+    ['\\.\\./(cli|config|checks|holdings|hosts|disks|destinations|temporal|system)/', '^node:', '^zod'],
     'workflows are deterministic and import nothing that does I/O.',
   ),
   {
@@ -81,18 +81,26 @@ export default tseslint.config(
   },
   mayNotImport(
     ['src/hosts/**', 'src/disks/**', 'src/destinations/**'],
-    ['\\.\\./(cli|config|workflows|activities|holdings|temporal)/', '^@temporalio/'],
+    ['\\.\\./(cli|config|workflows|activities|checks|holdings|temporal)/', '^@temporalio/'],
     'drivers know nothing of Temporal or of who calls them, so that each can be proved on its own.',
   ),
   mayNotImport(
     ['src/system/**'],
-    ['\\.\\./(cli|config|workflows|activities|holdings|hosts|disks|destinations|temporal)/', '^@temporalio/'],
+    [
+      '\\.\\./(cli|config|workflows|activities|checks|holdings|hosts|disks|destinations|temporal)/',
+      '^@temporalio/',
+    ],
     'processes and waiting are below everything else.',
   ),
   mayNotImport(
     ['src/holdings/**'],
-    ['\\.\\./(cli|config|workflows|activities|temporal)/', '^@temporalio/'],
+    ['\\.\\./(cli|config|workflows|activities|checks|temporal)/', '^@temporalio/'],
     'releasing works without Temporal too (vcbCleanup --offline).',
+  ),
+  mayNotImport(
+    ['src/checks/**'],
+    ['\\.\\./(cli|config|workflows|activities|holdings|temporal)/', '^@temporalio/'],
+    'what is refused is the same whether a run asks or a person before there is one.',
   ),
   mayNotImport(
     ['src/activities/**'],

@@ -1,3 +1,4 @@
+import { theSnapshot } from '../checks/refusals.js';
 import { EverthawError } from '../domain/errors.js';
 import { SNAPSHOT_NAME } from '../domain/names.js';
 import { parseOwner } from '../domain/owner.js';
@@ -27,29 +28,6 @@ export function createUseSnapshot(dependencies: Dependencies) {
       warnings: [],
     };
   };
-}
-
-/** The one snapshot of our name, whoever made it. @throws EverthawError SnapshotMissing where there is none, or several */
-export function theSnapshot(
-  vmName: string,
-  policy: SnapshotPolicy,
-  snapshots: readonly SnapshotInfo[],
-): SnapshotInfo {
-  const named = snapshots.filter(({ name }) => name === SNAPSHOT_NAME);
-  const [there] = named;
-  if (there !== undefined && named.length === 1) return there;
-  throw new EverthawError({
-    code: 'SnapshotMissing',
-    what: `back up "${vmName}" with snapshot policy ${policy}`,
-    why:
-      there === undefined
-        ? `it has no snapshot ${SNAPSHOT_NAME}, which this policy uses`
-        : `it has ${named.length} snapshots ${SNAPSHOT_NAME}: ${named.map(({ id }) => id).join(', ')}`,
-    hint:
-      there === undefined
-        ? 'take one of that name, or use the policy automatic'
-        : 'leave one of them: which is meant cannot be told',
-  });
 }
 
 export interface RemoveSnapshotsInput extends Pick<Step, 'run' | 'vm' | 'proxy'> {

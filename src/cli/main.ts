@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { packageVersion } from '../config/version.js';
 import { addBackup } from './backup.js';
+import { addCheck } from './check.js';
 import { addCleanup } from './cleanup.js';
 import { addConfig } from './config.js';
 import { addDaemonCommands } from './daemonCommands.js';
@@ -23,6 +24,7 @@ addRestore(program, settings);
 addRunCommands(program, settings);
 addPointCommands(program);
 addPlaces(program, settings);
+addCheck(program, settings);
 addCleanup(program, settings);
 addDaemonCommands(program, settings);
 addConfig(program);

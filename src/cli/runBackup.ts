@@ -84,7 +84,8 @@ function diskFormatOf(settings: Settings, host: Host): { readonly diskFormat: Im
   });
 }
 
-function transportOf({ backup: { transport } }: Settings, host: Host): Transport {
+/** The transport that is meant, or the host's usual one. */
+export function transportOf({ backup: { transport } }: Settings, host: Host): Transport {
   const [usual] = host.transports;
   return transport === undefined && usual !== undefined ? usual : parseTransport(transport ?? '');
 }
@@ -105,7 +106,8 @@ function describeBackup(result: BackupResult): readonly string[] {
   ];
 }
 
-function destinationOf(
+/** Where a VM's backup goes. @throws EverthawError WrongUsage where that is not said */
+export function destinationOf(
   { to }: Pick<BackupFlags, 'to'>,
   { backup: { root } }: Settings,
   vmName: string,

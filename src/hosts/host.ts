@@ -1,3 +1,4 @@
+import type { Finding } from '../domain/finding.js';
 import type { Absence } from '../domain/holding.js';
 import type { ManifestDisk } from '../domain/manifest.js';
 import type { ImportWay, RestorePlace, RestoreWish } from '../domain/runs.js';
@@ -97,6 +98,11 @@ export interface Host {
   refusalOf(transport: Transport, vm: VmDescription, disk: DiskDescription): Promise<string | undefined>;
   /** What would hurt the VM if it were backed up now (room for what it writes meanwhile); warnings else. Before a snapshot. */
   checkVm(vm: VmDescription): Promise<readonly string[]>;
+  /**
+   * What a backup of the VM by that transport needs of this host beside: rights, and ways for its bytes; `restoring`: what a restore to
+   * its place needs. Nothing is changed, and what cannot be looked at is a finding.
+   */
+  examine(vm: VmDescription, transport: Transport, restoring: boolean): Promise<readonly Finding[]>;
   /** @throws EverthawError where going on would hurt the VM, or already does. Asked every few seconds of a transfer. */
   watchVm(instanceUuid: string, snapshotId: string): Promise<void>;
   openDisk(

@@ -20,16 +20,9 @@ export interface ProgramWishes {
  * or built from its Go module.
  */
 export async function resolveTemporal(wishes: ProgramWishes, say: (line: string) => void): Promise<string> {
-  const { program, path, cacheDirectory } = wishes;
-  if (program !== undefined) {
-    if (await isExecutable(program)) return program;
-    throw missing(`"${program}", which EVERTHAW_TEMPORAL names, is no program`);
-  }
-  const bin = join(cacheDirectory, 'bin');
-  for (const directory of [bin, ...path.split(delimiter)]) {
-    const candidate = join(directory, 'temporal');
-    if (directory !== '' && (await isExecutable(candidate))) return candidate;
-  }
+  const found = await findTemporal(wishes);
+  if (found !== undefined) return found;
+  const bin = binOf(wishes);
   await mkdir(bin, { recursive: true });
   const reasons: string[] = [];
   for (const [name, fetch] of [
@@ -46,6 +39,24 @@ export async function resolveTemporal(wishes: ProgramWishes, say: (line: string)
     }
   }
   throw missing(reasons.join('; '));
+}
+
+/** The program where it is on this machine already. @throws EverthawError ProgramMissing where a wrong one was given */
+export async function findTemporal(wishes: ProgramWishes): Promise<string | undefined> {
+  const { program, path } = wishes;
+  if (program !== undefined) {
+    if (await isExecutable(program)) return program;
+    throw missing(`"${program}", which EVERTHAW_TEMPORAL names, is no program`);
+  }
+  for (const directory of [binOf(wishes), ...path.split(delimiter)]) {
+    const candidate = join(directory, 'temporal');
+    if (directory !== '' && (await isExecutable(candidate))) return candidate;
+  }
+  return undefined;
+}
+
+function binOf({ cacheDirectory }: ProgramWishes): string {
+  return join(cacheDirectory, 'bin');
 }
 
 /** The SDK's own way to a development server: it leaves the program in a directory of our choice. */

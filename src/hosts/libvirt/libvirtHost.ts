@@ -1,4 +1,5 @@
 import { EverthawError } from '../../domain/errors.js';
+import type { Finding } from '../../domain/finding.js';
 import type { Absence } from '../../domain/holding.js';
 import type { ManifestDisk } from '../../domain/manifest.js';
 import type { ImportWay, RestorePlace, RestoreWish } from '../../domain/runs.js';
@@ -33,6 +34,7 @@ import { listMarkedVms, unmarkVm } from './restore/marks.js';
 import { powerOn } from './restore/power.js';
 import { renameVm } from './restore/renameVm.js';
 import { existingFiles, findPlace } from './restore/restorePlace.js';
+import { examineVm } from './snapshot/examineVm.js';
 import { checkVm, watchVm } from './snapshot/room.js';
 import { setIdentity } from './restore/setIdentity.js';
 import type { LibvirtSettings } from './connection/settings.js';
@@ -138,6 +140,10 @@ export class LibvirtHost implements Host {
     const warnings = [...(await checkTls(this.#libvirt.settings)), ...(await checkVm(this.#libvirt, vm))];
     await checkHostNeeds(this.#libvirt, vm);
     return [...warnings, ...unkeptParts(vm, await isAutostarted(this.#libvirt.virsh, vm))];
+  }
+
+  examine(vm: VmDescription): Promise<readonly Finding[]> {
+    return examineVm(this.#libvirt, vm);
   }
 
   watchVm(instanceUuid: string, snapshotId: string): Promise<void> {

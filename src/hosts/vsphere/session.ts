@@ -33,6 +33,7 @@ export interface ServiceContent {
   readonly searchIndex: Ref;
   readonly sessionManager: Ref;
   readonly fileManager: Ref;
+  readonly authorizationManager: Ref | undefined;
 }
 
 const SERVICE_INSTANCE = ref('ServiceInstance', 'ServiceInstance');
@@ -229,6 +230,7 @@ export class VsphereSession {
       searchIndex: object('searchIndex'),
       sessionManager: object('sessionManager'),
       fileManager: object('fileManager'),
+      authorizationManager: readRef(child(content, 'authorizationManager')),
     };
   }
 }

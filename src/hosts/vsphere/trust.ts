@@ -47,7 +47,7 @@ export function trustingConnector(trust: Trust): Connector {
   };
 }
 
-function readCa(file: string): string {
+export function readCa(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
@@ -132,7 +132,7 @@ export function certificateRefused(hostname: string, why: string, cause?: unknow
   });
 }
 
-function thumbprintRefusal(
+export function thumbprintRefusal(
   certificate: PeerCertificate,
   thumbprint: string,
   hostname: string,

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Finding } from '../../domain/finding.js';
 import type { Absence } from '../../domain/holding.js';
 import { EverthawError } from '../../domain/errors.js';
 import type { ManifestDisk } from '../../domain/manifest.js';
@@ -15,6 +16,7 @@ import { datastoreRefusal, downloadProgram, openDatastoreDisk, uploadProgram } f
 import { deletePath, listDirectory, makeDirectory, readText, writeText } from './datastoreFiles.js';
 import { parseDatastorePath } from './datastorePath.js';
 import { describeVm, listVmFiles } from './description.js';
+import { examineVm } from './examineVm.js';
 import { existingFiles, findPlace } from './findPlace.js';
 import { createVm, importWay, openImportLease } from './imports.js';
 import { encodeName, findVm, findVms, placeOf } from './inventory.js';
@@ -147,6 +149,10 @@ export class VsphereHost implements Host {
   async checkVm({ name, instanceUuid }: VmDescription): Promise<readonly string[]> {
     await checkRoom(this.#session, instanceUuid, this.#datastoreFloorBytes, `back up "${name}"`);
     return [];
+  }
+
+  examine(vm: VmDescription, transport: Transport, restoring: boolean): Promise<readonly Finding[]> {
+    return examineVm(this.#session, vm, transport, restoring);
   }
 
   /** A transfer lives in its session: to be asked something is a sign of life to it. */

@@ -55,6 +55,7 @@ func (l *lab) serveControl(ln net.Listener) error {
 	handle("GET /files", l.getFiles)
 	handle("POST /outage", l.postOutage)
 	handle("POST /datastores/{name}/room", l.postRoom)
+	handle("POST /privileges", l.postPrivileges)
 	handle("DELETE /requests", func(*http.Request) (any, error) { l.requests.reset(); return nil, nil })
 	handle("GET /requests", func(*http.Request) (any, error) {
 		l.requests.mu.Lock()

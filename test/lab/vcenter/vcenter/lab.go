@@ -34,6 +34,7 @@ type lab struct {
 	dirs     map[types.ManagedObjectReference]string // .vmx paths of machines about to be destroyed
 	busy     map[types.ManagedObjectReference]bool   // machines with a snapshot operation under way
 	room     map[types.ManagedObjectReference]int64  // room of datastores, where a test has said it
+	denied   map[string][]string                     // privileges that the user lacks, by the names of objects
 	taskNo   int
 }
 
@@ -46,6 +47,7 @@ func newLab(o *options, c *certificate) *lab {
 		tickets:  map[string]string{},
 		dirs:     map[types.ManagedObjectReference]string{},
 		room:     map[types.ManagedObjectReference]int64{},
+		denied:   map[string][]string{},
 	}
 	l.leases.open = map[string]*lease{}
 	l.leases.timeout = o.leaseTimeout

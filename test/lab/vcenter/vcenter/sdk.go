@@ -194,7 +194,7 @@ func (l *lab) entityOf(c call) types.ManagedObjectReference {
 func (l *lab) answer(w http.ResponseWriter, r *http.Request, c call) bool {
 	session := ""
 	switch c.method {
-	case "ConsolidateVMDisks_Task", "RemoveSnapshot_Task", "RemoveAllSnapshots_Task", "CreateVM_Task",
+	case "ConsolidateVMDisks_Task", "RemoveSnapshot_Task", "RemoveAllSnapshots_Task", "CreateVM_Task", "HasPrivilegeOnEntities",
 		"HttpNfcLeaseGetManifest", "HttpNfcLeaseProgress", "HttpNfcLeaseComplete", "HttpNfcLeaseAbort":
 		if session = l.sessionOf(r); session == "" {
 			return false
@@ -229,6 +229,8 @@ func (l *lab) answer(w http.ResponseWriter, r *http.Request, c call) bool {
 			writeResult(w, &types.RefreshDatastoreResponse{})
 			return true
 		}
+	case "HasPrivilegeOnEntities":
+		return l.answerPrivileges(w, r)
 	case "HttpNfcLeaseProgress", "HttpNfcLeaseComplete", "HttpNfcLeaseAbort", "HttpNfcLeaseGetManifest":
 		return l.answerLease(w, c)
 	}
