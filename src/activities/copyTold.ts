@@ -8,13 +8,13 @@ export async function copyTold(
   order: CopyOrder,
   disk: DiskDescription,
   signal: AbortSignal,
-  checkpoint?: string,
+  { checkpoint, ...guess }: { readonly checkpoint?: string; readonly isGuess?: true },
 ): Promise<Copied> {
   const keeper = pulse();
   return copyToFile(
     order,
     (bytes, durableBytes) => {
-      keeper.progress({ what: `disk ${disk.label}`, bytes, totalBytes: disk.capacityBytes });
+      keeper.progress({ what: `disk ${disk.label}`, bytes, totalBytes: disk.capacityBytes, ...guess });
       if (checkpoint !== undefined) keeper.checkpoint({ file: checkpoint, durableBytes });
     },
     signal,

@@ -49,12 +49,9 @@ export async function transferDatastore(
     copied = await keptAlive(
       () => host.watchVm(vm.instanceUuid, input.snapshotId),
       (signal) =>
-        copyTold(
-          { source: { socket: server.socket, what }, file, offsetBytes, sparse: true },
-          disk,
-          signal,
-          flat,
-        ),
+        copyTold({ source: { socket: server.socket, what }, file, offsetBytes, sparse: true }, disk, signal, {
+          checkpoint: flat,
+        }),
     );
   } catch (error) {
     throw explained(error, server.said());

@@ -35,7 +35,10 @@ export async function transferLease(
       await opened.keepAlive(fraction());
       await host.watchVm(vm.instanceUuid, input.snapshotId);
     },
-    (signal) => copyTold({ source: opened.source, file, offsetBytes: 0, sparse: false }, disk, signal),
+    (signal) =>
+      copyTold({ source: opened.source, file, offsetBytes: 0, sparse: false }, disk, signal, {
+        isGuess: true,
+      }),
   );
   await checkStreamOptimized(file, disk.capacityBytes, `disk ${disk.label} of "${vm.name}"`);
   await opened.finish(copied.sizeBytes);
