@@ -97,7 +97,7 @@ describe('on a terminal', () => {
     await lab.vcenter.control('POST', '/throttle', { path: '/nfc', bytesPerSecond: 1_000_000 });
     const terminal = typed('restore', lab.directoryOf('two'), '--name', 'copy');
     await terminal.until(
-      new RegExp(`upload disk-scsi0-0.vmdk ${BAR} .*[KM]iB/s, \\d+ s left[^]*in all ${BAR} .*, \\d+ s left`),
+      new RegExp(`upload scsi0-0.vmdk ${BAR} .*[KM]iB/s, \\d+ s left[^]*in all ${BAR} .*, \\d+ s left`),
     );
     expect(await terminal.end()).toBe(0);
     const full = new RegExp(`^(disk|upload .*|in all) ${BAR} done, [\\d.]+ MiB$`);
@@ -188,7 +188,7 @@ describe('Ctrl-C on a terminal asks once', () => {
   });
 
   it('of pre-command too, whose output goes elsewhere', async () => {
-    const installPath = await installed(lab);
+    const installPath = await installed(lab, 'TRANSPORT_MODE="nbdssl";');
     const program = lab.everthaw.program.replace(/main\.js$/, 'preCommand.js');
     const words = `exec ${process.execPath} ${program} ${installPath} db image > ${installPath}/said`;
     const { ran: terminal } = await lab.holdDownload(
