@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { eventually } from './lab.js';
 
 export const CTRL_C = '\u0003';
-export const CTRL_D = '\u0004';
 
 /** A program at a terminal of its own, 120 columns wide, as a person sits before it. */
 export class Terminal {
