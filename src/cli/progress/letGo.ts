@@ -9,6 +9,7 @@ const NAMES = {
   exportLease: 'export lease',
   importLease: 'import lease',
   halfRestoredVm: 'half-restored VM',
+  replacedVm: 'VM that was to be replaced, by its own name',
   uploadedFile: 'uploaded files',
   nbdServer: 'NBD server',
   partialDirectory: 'unfinished backup',
