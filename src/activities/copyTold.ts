@@ -11,15 +11,15 @@ export async function copyTold(
   source: CopySource,
   disk: DiskDescription,
   signal: AbortSignal,
-  isResumable = false,
+  { isResumable, ...guess }: { readonly isResumable?: true; readonly isGuess?: true } = {},
 ): Promise<Copied> {
   const keeper = pulse();
   return partial.copy(
     name,
     source,
     (bytes, durableBytes) => {
-      keeper.progress({ what: `disk ${disk.label}`, bytes, totalBytes: disk.capacityBytes });
-      if (isResumable && partial.isHere) keeper.checkpoint({ file: name, durableBytes });
+      keeper.progress({ what: `disk ${disk.label}`, bytes, totalBytes: disk.capacityBytes, ...guess });
+      if (isResumable === true && partial.isHere) keeper.checkpoint({ file: name, durableBytes });
     },
     signal,
   );

@@ -61,10 +61,16 @@ export function createImportVm(dependencies: Dependencies) {
       const file = join(request.directory, disk.file);
       await keptAlive(
         () => opened.keepAlive(bytes / total),
-        (signal) => runUpload(opened.upload(disk, file), file, tellUploaded(bytes, total), signal),
+        (signal) =>
+          runUpload(
+            opened.upload(disk, file),
+            file,
+            tellUploaded(disk.file, sizeBytes, bytes, total),
+            signal,
+          ),
       );
+      tellUploaded(disk.file, sizeBytes, bytes, total)(sizeBytes);
       bytes += sizeBytes;
-      tellUploaded(bytes, total)(0);
     }
     await opened.finish(files.map(({ disk, sizeBytes }) => ({ label: disk.label, sizeBytes })));
     await dependencies.records.remove('importLease', run);
@@ -96,12 +102,17 @@ export function createUploadDisks(dependencies: Dependencies) {
     for (const file of files) {
       const from = join(request.directory, file.path);
       const program = await host.uploadFile(place, `${uploadDirectory}/${file.path}`, from);
+      // A descriptor is nothing to follow.
+      const tell =
+        file.role === 'disk'
+          ? tellUploaded(file.path, file.sizeBytes, bytes, totalBytes)
+          : (): void => undefined;
       await keptAlive(
         () => host.now(),
-        (signal) => runUpload(program, from, tellUploaded(bytes, totalBytes), signal),
+        (signal) => runUpload(program, from, tell, signal),
       );
+      tell(file.sizeBytes);
       bytes += file.sizeBytes;
-      tellUploaded(bytes, totalBytes)(0);
     }
     return { bytes };
   };
@@ -236,10 +247,16 @@ function diskFiles(manifest: Manifest): ImportRequest['disks'] {
   }));
 }
 
-/** Tells of the bytes of one file behind those of the files before it. */
-function tellUploaded(before: number, totalBytes: number): (bytes: number) => void {
+/** Tells of the bytes of one file, and of all together with those of the files before it. */
+function tellUploaded(
+  file: string,
+  fileBytes: number,
+  before: number,
+  totalBytes: number,
+): (bytes: number) => void {
   const keeper = pulse();
   return (bytes) => {
-    keeper.progress({ what: 'upload', bytes: before + bytes, totalBytes });
+    const whole = { bytes: before + bytes, totalBytes };
+    keeper.progress({ what: `upload ${file}`, bytes, totalBytes: fileBytes, whole });
   };
 }

@@ -52,7 +52,7 @@ export async function transferDatastore(
           { source: { socket: server.socket, what }, offsetBytes, sparse: true },
           disk,
           signal,
-          true,
+          { isResumable: true },
         ),
     );
   } catch (error) {

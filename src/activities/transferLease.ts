@@ -34,7 +34,9 @@ export async function transferLease(
       await host.watchVm(vm.instanceUuid, input.snapshotId);
     },
     (signal) =>
-      copyTold(partial, name, { source: opened.source, offsetBytes: 0, sparse: false }, disk, signal),
+      copyTold(partial, name, { source: opened.source, offsetBytes: 0, sparse: false }, disk, signal, {
+        isGuess: true,
+      }),
   );
   await partial.lookInto(name, (file) =>
     checkStreamOptimized(file, disk.capacityBytes, `disk ${disk.label} of "${vm.name}"`),

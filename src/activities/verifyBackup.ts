@@ -16,7 +16,7 @@ export function createVerifyBackup() {
     let bytes = 0;
     for (const file of manifest.files) {
       const tell = (read: number): void => {
-        pulse().progress({ what: `verify ${file.path}`, bytes: bytes + read, totalBytes });
+        pulse().progress({ what: 'verify', bytes: bytes + read, totalBytes });
       };
       const fault = await fileFault(input.directory, file, tell, cancellationSignal());
       if (fault !== undefined) throw damaged(input.directory, fault);

@@ -12,9 +12,9 @@ export interface CleanupFlags {
 
 /** Lists what is left over on the hosts and on this proxy, and lets go of what belongs to nobody who lives (F10). */
 export function addCleanup(program: Command, readSettings: ReadSettings): void {
-  addHostFlags(addCleanupFlags(program.command('cleanup'))).action(async (flags: CleanupFlags) =>
-    runCleanup(await readSettings(flags), flags),
-  );
+  addHostFlags(addCleanupFlags(program.command('cleanup')))
+    .addHelpText('after', '\nExamples:\n  everthaw cleanup\n  everthaw cleanup -y --json')
+    .action(async (flags: CleanupFlags) => runCleanup(await readSettings(flags), flags));
 }
 
 export function addCleanupFlags(command: Command): Command {

@@ -12,24 +12,26 @@ interface ConfigFlags {
 export function addConfig(program: Command): void {
   const config = program
     .command('config')
-    .description('show the settings and where they come from, or check them');
+    .description('show the settings and where they come from, or check them')
+    .addHelpText('after', '\nExample:\n  everthaw config show');
   const wishes = (command: Command): Command =>
     command
       .option('--install-path <directory>', 'with its config/config.js')
       .option('--console', 'with backuptools.conf', false)
       .option('--json', 'one JSON object a line', false);
 
-  wishes(config.command('show').description('each setting, its value, and who says so')).action(
-    async (flags: ConfigFlags) => {
+  wishes(config.command('show').description('each setting, its value, and who says so'))
+    .addHelpText('after', '\nExample:\n  everthaw config show --json')
+    .action(async (flags: ConfigFlags) => {
       await show(flags, configOf(program));
-    },
-  );
+    });
 
   wishes(
     config
       .command('check')
       .description('all that is wrong, one problem a line (exit code 2); of files, or of what applies here')
-      .argument('[file...]', 'config.js, backuptools.conf or everthaw.yaml, told apart by their names'),
+      .argument('[file...]', 'config.js, backuptools.conf or everthaw.yaml, told apart by their names')
+      .addHelpText('after', '\nExamples:\n  everthaw config check\n  everthaw config check everthaw.yaml'),
   ).action(async (files: readonly string[], flags: ConfigFlags) => {
     await check(files, flags, configOf(program));
   });

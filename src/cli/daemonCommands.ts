@@ -9,6 +9,7 @@ export function addDaemonCommands(program: Command, readSettings: ReadSettings):
   program
     .command('up')
     .description('start the embedded Temporal server and a worker, or say where they are')
+    .addHelpText('after', '\nExample:\n  everthaw up')
     .action(async () => {
       const settings = await readSettings();
       const { accessTemporal } = await import('./temporalAccess.js');
@@ -20,6 +21,7 @@ export function addDaemonCommands(program: Command, readSettings: ReadSettings):
   program
     .command('down')
     .description('stop the embedded server and worker; unfinished runs go on at the next start')
+    .addHelpText('after', '\nExample:\n  everthaw down')
     .action(async () => {
       const { daemon } = stateDirectories(await readSettings());
       console.log((await stopDaemon(daemon)) ? 'stopped' : 'nothing was running');
@@ -28,6 +30,7 @@ export function addDaemonCommands(program: Command, readSettings: ReadSettings):
   program
     .command('status')
     .description('say whether server and worker are up, and which runs are living')
+    .addHelpText('after', '\nExample:\n  everthaw status')
     .action(async () => {
       const settings = await readSettings();
       const daemon = await findDaemon(stateDirectories(settings).daemon);
@@ -48,6 +51,10 @@ export function addDaemonCommands(program: Command, readSettings: ReadSettings):
   program
     .command('worker')
     .description('serve as a proxy’s worker for the Temporal server at TEMPORAL_ADDRESS')
+    .addHelpText(
+      'after',
+      '\nExample:\n  TEMPORAL_ADDRESS=temporal:7233 EVERTHAW_PROXY=proxy1 everthaw worker',
+    )
     .action(async () => {
       const settings = await readSettings();
       const { address, namespace } = settings.temporal;

@@ -3,10 +3,8 @@ import type { Manifest } from '../domain/manifest.js';
 import { printable } from '../domain/printable.js';
 import type { RestoreWish } from '../domain/runs.js';
 import type { Host } from '../hosts/host.js';
+import type { EXISTING } from './restore.js';
 import { lookAtTarget, obstacleOf, targetExists } from '../hosts/restoreTarget.js';
-
-/** `-b` of vcbRestore (F12): what is done with a VM of that name, or with files where its disks would be. */
-export const EXISTING = ['prompt', 'overwrite', 'keep', 'abort'] as const;
 
 /** What is to be done; `obstacle` says what is there, where `keep` lets it stay. */
 export type Answer =

@@ -1,8 +1,9 @@
-import { Argument, Command } from 'commander';
+import { Argument, Command, Option } from 'commander';
 import { VM_SPEC_FORMS } from '../domain/vmSpecForms.js';
-import { addPlaceDefaults, type RestoreFlags } from './restore.js';
+import { addPlaceDefaults, EXISTING, type RestoreFlags } from './restore.js';
 import { addCleanupFlags, runCleanup, type CleanupFlags } from './cleanup.js';
 import { settingsReader } from './readSettings.js';
+import { offering } from './values.js';
 
 const readSettings = settingsReader();
 
@@ -20,9 +21,9 @@ function historic(name: string): Command {
 
 /** `vcbCleanup`: everthaw cleanup by its historic name. */
 export function vcbCleanup(): Command {
-  return addCleanupFlags(historic('vcbCleanup')).action(async (flags: CleanupFlags) =>
-    runCleanup(await readSettings(flags, { isConsole: true }), flags),
-  );
+  return addCleanupFlags(historic('vcbCleanup'))
+    .addHelpText('after', '\nExample:\n  vcbCleanup -y -h vc.example.com -u backup')
+    .action(async (flags: CleanupFlags) => runCleanup(await readSettings(flags, { isConsole: true }), flags));
 }
 
 /** `pre-command`: the part before the job of other backup software. */
@@ -31,6 +32,7 @@ export function preCommand(): Command {
     .description('export a VM for other backup software, print the directory, and keep it until post-command')
     .argument('<install path>', 'its config/config.js says which host, where to, and how VMs are named')
     .argument('<vm>')
+    .addHelpText('after', '\nExample:\n  pre-command /opt/vcb db1.example.com image')
     .addArgument(new Argument('[kind]', 'what is exported').choices(['image', 'file']).default('image'))
     .option('--json', 'one JSON object a line', false)
     .action(async (installPath: string, vm: string, kind: 'image' | 'file', flags: { json: boolean }) => {
@@ -45,6 +47,7 @@ export function vcbVmName(): Command {
   return historic('vcbVmName')
     .description('print moref, name, uuid and address of each VM that a spec names')
     .requiredOption('-s, --spec <spec>', VM_SPEC_FORMS)
+    .addHelpText('after', '\nExample:\n  vcbVmName -h vc.example.com -u backup -s name:db1')
     .option('--json', 'one JSON object a line', false)
     .action(async (flags: { spec: string; json: boolean }) => {
       const settings = await readSettings(flags, { isConsole: true });
@@ -58,6 +61,7 @@ export function vcbUtil(): Command {
   return historic('vcbUtil')
     .description('list places to restore to')
     .requiredOption('-c, --command <kind>', 'vmfolders, resourcepools or datastores')
+    .addHelpText('after', '\nExample:\n  vcbUtil -h vc.example.com -u backup -c datastores')
     .option('--json', 'one JSON object a line', false)
     .action(async (flags: { command: string; json: boolean }) => {
       const settings = await readSettings(flags, { isConsole: true });
@@ -77,7 +81,7 @@ interface HistoricRestoreFlags {
 
 /** `vcbRestore`: restores one VM. */
 export function vcbRestore(): Command {
-  return historicRestore('vcbRestore', 'restore a VM from a backup directory').action(
+  return historicRestore('vcbRestore', 'restore a VM from a backup directory', '/backups/db1-fullVM').action(
     async (flags: HistoricRestoreFlags) => {
       const settings = await readSettings(flags, { isConsole: true });
       const { runRestore } = await import('./runRestore.js');
@@ -88,22 +92,27 @@ export function vcbRestore(): Command {
 
 /** `vcbResAll`: restores every backup below a directory. */
 export function vcbResAll(): Command {
-  return historicRestore('vcbResAll', 'restore every backup below a directory, one after the other').action(
-    async (flags: HistoricRestoreFlags) => {
-      const settings = await readSettings(flags, { isConsole: true });
-      const { restoreAll } = await import('./restoreAll.js');
-      await restoreAll(settings, flags.s, restoreFlags(flags));
-    },
-  );
+  return historicRestore(
+    'vcbResAll',
+    'restore every backup below a directory, one after the other',
+    '/backups',
+  ).action(async (flags: HistoricRestoreFlags) => {
+    const settings = await readSettings(flags, { isConsole: true });
+    const { restoreAll } = await import('./restoreAll.js');
+    await restoreAll(settings, flags.s, restoreFlags(flags));
+  });
 }
 
-function historicRestore(name: string, description: string): Command {
+function historicRestore(name: string, description: string, example: string): Command {
   return addPlaceDefaults(
     historic(name)
       .description(description)
       .requiredOption('-s <source>', 'directory')
+      .addHelpText('after', `\nExample:\n  ${name} -h vc.example.com -u backup -s ${example}`)
       .option('-a <catalog>', 'an edited copy of a catalog')
-      .option('-b <what>', 'what is done with what exists: prompt, overwrite, keep or abort', 'prompt')
+      .addOption(
+        offering(new Option('-b <what>', 'what is done with what exists').default('prompt'), EXISTING),
+      )
       .option('--power-on', 'power it on when it is whole', false)
       .option('--json', 'one JSON object a line', false),
   );
@@ -123,6 +132,7 @@ export function postCommand(): Command {
     .description('end the living run of a VM, wait until it has let go, and clean up after it')
     .argument('<install path>', 'its config/config.js says which host, and how VMs are named')
     .argument('<vm>')
+    .addHelpText('after', '\nExample:\n  post-command /opt/vcb db1.example.com')
     .option('--json', 'one JSON object a line', false)
     .action(async (installPath: string, vm: string, flags: { json: boolean }) => {
       const settings = await readSettings(flags, { installPath });

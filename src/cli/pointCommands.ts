@@ -6,6 +6,7 @@ export function addPointCommands(program: Command): void {
     .command('list')
     .description('list the backups below directories: VM, time, kind, consistency, size, host')
     .argument('<directory...>')
+    .addHelpText('after', '\nExample:\n  everthaw list /backups')
     .option('--json', 'one JSON object a line', false)
     .action(async (directories: readonly string[], { json }: { json: boolean }) => {
       const { listPoints } = await import('./listPoints.js');
@@ -16,6 +17,7 @@ export function addPointCommands(program: Command): void {
     .command('show')
     .description('show everything that is known of a backup')
     .argument('<backup>', 'its directory')
+    .addHelpText('after', '\nExample:\n  everthaw show /backups/db1-fullVM')
     .option('--json', 'as one JSON object', false)
     .action(async (directory: string, { json }: { json: boolean }) => {
       const { showPoint } = await import('./showPoint.js');
@@ -26,6 +28,7 @@ export function addPointCommands(program: Command): void {
     .command('verify')
     .description('hash every file of backups and open every disk; exit code 1 if any is bad')
     .argument('<backup...>', 'their directories')
+    .addHelpText('after', '\nExample:\n  everthaw verify /backups/db1-fullVM')
     .option('--json', 'one JSON object a line', false)
     .action(async (directories: readonly string[], { json }: { json: boolean }) => {
       const { verifyPoints } = await import('./verifyPoints.js');

@@ -1,7 +1,11 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import type { ReadSettings } from './readSettings.js';
 import { addRunFlags, type RunFlags } from './runFlags.js';
 import { addSettingFlags } from './settingFlags.js';
+import { offering } from './values.js';
+
+/** `-b` of vcbRestore (F12): what is done with a VM of that name, or with files where its disks would be. */
+export const EXISTING = ['prompt', 'overwrite', 'keep', 'abort'] as const;
 
 export interface RestoreFlags extends RunFlags {
   readonly catalog?: string;
@@ -24,10 +28,14 @@ export function addRestore(program: Command, readSettings: ReadSettings): void {
       '--catalog <file>',
       'an edited copy of the backup’s catalog: other datastores, folder, pool, host',
     )
-    .option(
-      '--existing <what>',
-      'a VM of that name, or files where its disks would be: prompt (without a terminal: abort), overwrite, keep or abort',
-      'prompt',
+    .addOption(
+      offering(
+        new Option(
+          '--existing <what>',
+          'what is done with a VM of that name, or files where its disks would be; prompt without a terminal: abort',
+        ).default('prompt'),
+        EXISTING,
+      ),
     )
     .option(
       '--overwrite',

@@ -1,9 +1,9 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { VM_SPEC_FORMS } from '../domain/vmSpecForms.js';
 import { STOPS_AFTER } from '../domain/runs.js';
 import type { ReadSettings } from './readSettings.js';
 import { addHostFlags } from './settingFlags.js';
-import { oneOf } from './values.js';
+import { offering, oneOf } from './values.js';
 
 /** Commands on a run that is living, and on what VMs there are. */
 export function addRunCommands(program: Command, readSettings: ReadSettings): void {
@@ -12,6 +12,7 @@ export function addRunCommands(program: Command, readSettings: ReadSettings): vo
       .command('vms')
       .description('list the VMs that a spec names')
       .argument('<spec>', VM_SPEC_FORMS)
+      .addHelpText('after', '\nExamples:\n  everthaw vms any:\n  everthaw vms powerstate:on --json')
       .option('--json', 'one JSON object a line', false),
   ).action(async (vm: string, flags: { json: boolean }) => {
     const settings = await readSettings(flags);
@@ -23,6 +24,7 @@ export function addRunCommands(program: Command, readSettings: ReadSettings): vo
     program
       .command('watch')
       .description('follow the living run of a VM')
+      .addHelpText('after', '\nExample:\n  everthaw watch name:db1')
       .argument('<vm>')
       .option('--json', 'one JSON object a line', false),
   ).action(async (vm: string, flags: { json: boolean }) => {
@@ -35,10 +37,19 @@ export function addRunCommands(program: Command, readSettings: ReadSettings): vo
     program
       .command('cancel')
       .description('cancel the living run of a VM: it lets go of everything and ends')
+      .addHelpText(
+        'after',
+        '\nExamples:\n  everthaw cancel name:db1\n  everthaw cancel name:db1 --after disk',
+      )
       .argument('<vm>')
-      .option(
-        '--after <what>',
-        'disk: when the disks that are being moved are done; vm: when this VM is done, which is to start no other. At once if not given',
+      .addOption(
+        offering(
+          new Option(
+            '--after <what>',
+            'disk: when the disks that are being moved are done; vm: when this VM is done, which is to start no other. At once if not given',
+          ),
+          STOPS_AFTER,
+        ),
       ),
   ).action(async (vm: string, flags: { after?: string }) => {
     const after = flags.after === undefined ? undefined : oneOf('--after', flags.after, STOPS_AFTER);
@@ -51,6 +62,7 @@ export function addRunCommands(program: Command, readSettings: ReadSettings): vo
     program
       .command('resume')
       .description('let a run go on that is held because its destination was full')
+      .addHelpText('after', '\nExample:\n  everthaw resume name:db1')
       .argument('<vm>'),
   ).action(async (vm: string, flags: object) => {
     const settings = await readSettings(flags);

@@ -8,10 +8,10 @@ import { readManifest } from '../destinations/restorePoint.js';
 import type { Host } from '../hosts/host.js';
 import { localDirectory } from './localDirectory.js';
 import { accessHost, type HostAccess } from './hostAccess.js';
-import { answerFor, EXISTING, type Answer } from './existing.js';
+import { answerFor, type Answer } from './existing.js';
 import { Output } from './output.js';
 import { placesOf } from './places.js';
-import type { RestoreFlags } from './restore.js';
+import { EXISTING, type RestoreFlags } from './restore.js';
 import { oneOf } from './values.js';
 
 /** What became of one backup: restored, started (`--detach`), or left alone because of what is there. */

@@ -1,3 +1,4 @@
+import type { Argument, Option } from 'commander';
 import { EverthawError } from '../domain/errors.js';
 
 /** The word that a flag was given, which must be one of a few. @throws EverthawError WrongUsage */
@@ -10,4 +11,10 @@ export function oneOf<T extends string>(flag: string, text: string, allowed: rea
     why: `${JSON.stringify(text)} is none of ${allowed.join(', ')}`,
     hint: `write ${flag} ${allowed[0] ?? ''}`,
   });
+}
+
+/** Names the words that an option or an argument takes, for help and for completion. What is read is checked by {@link oneOf}. */
+export function offering<T extends Option | Argument>(taken: T, words: readonly string[]): T {
+  taken.argChoices = [...words];
+  return taken;
 }

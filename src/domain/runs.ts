@@ -269,6 +269,10 @@ export interface Progress {
   readonly bytes: number;
   /** 0 where it is not known beforehand. */
   readonly totalBytes: number;
+  /** The total is the disk's size, and how much of it the bytes are is known only at their end: a compressed stream. */
+  readonly isGuess?: true;
+  /** Of the whole step, where these are the bytes of a part of it. */
+  readonly whole?: { readonly bytes: number; readonly totalBytes: number };
 }
 
 /** Names only bytes that were fdatasynced. */

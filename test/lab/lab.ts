@@ -82,11 +82,11 @@ export class Lab {
   }
 
   /** Slows the bytes of a path down, lets `start` begin, and returns in the middle of its download. */
-  async holdDownload(
+  async holdDownload<T>(
     path: '/nfc' | '/folder',
     root: string,
-    start: () => Promise<Ran>,
-  ): Promise<{ readonly ran: Promise<Ran> }> {
+    start: () => T,
+  ): Promise<{ readonly ran: T }> {
     await this.vcenter.control('POST', '/throttle', { path, bytesPerSecond: SLOW_BYTES_PER_SECOND });
     const ran = start();
     await eventually(async () => (await partialBytes(root)) > 0);

@@ -1,0 +1,82 @@
+import { MultiBar, type SingleBar } from 'cli-progress';
+import { printable } from '../../domain/printable.js';
+import type { Output } from '../output.js';
+import { Rate } from './rate.js';
+import type { Sight } from './sight.js';
+import { trackLine } from './trackLine.js';
+import { Tracks } from './tracks.js';
+import type { View } from './view.js';
+
+/** Lines of a terminal that are written again and again: what the run does, a bar for each disk, and one for all of them. */
+export class Bars implements View {
+  readonly #output: Output;
+  readonly #tracks = new Tracks();
+  readonly #rates = new Map<string, Rate>();
+  readonly #told = new Set<string>();
+  #screen: { readonly bars: MultiBar; readonly lines: SingleBar[] } | undefined;
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  show(sight: Sight): void {
+    this.#tracks.see(sight);
+    const news = sight.living.flatMap(({ type, held, trouble }) => [
+      ...(held === undefined ? [] : [held]),
+      ...(trouble === undefined ? [] : [`${type}: ${trouble}`]),
+    ]);
+    const untold = news.filter((line) => !this.#told.has(line));
+    if (untold.length > 0) this.pause();
+    for (const line of untold) {
+      this.#told.add(line);
+      this.#output.say(printable(line));
+    }
+    this.#draw([stateOf(sight), ...this.#lines()]);
+  }
+
+  pause(): void {
+    this.#screen?.bars.stop();
+    this.#screen = undefined;
+  }
+
+  end(): void {
+    this.pause();
+    for (const line of this.#lines()) this.#output.say(line);
+  }
+
+  #lines(): readonly string[] {
+    const { parts, whole } = this.#tracks;
+    return [...parts, ...(whole === undefined ? [] : [whole])].map((track) => {
+      const rate = this.#rates.get(track.what) ?? new Rate();
+      this.#rates.set(track.what, rate);
+      rate.see(track.bytes, Date.now());
+      return trackLine(track, rate.bytesPerSecond);
+    });
+  }
+
+  #draw(lines: readonly string[]): void {
+    this.#screen ??= {
+      bars: new MultiBar({
+        format: (_options, _params, { line }: { line: string }) => line,
+        // Where it was looked whether there is a terminal.
+        stream: process.stdout,
+        hideCursor: true,
+        clearOnComplete: true,
+      }),
+      lines: [],
+    };
+    const { bars, lines: shown } = this.#screen;
+    while (shown.length < lines.length) shown.push(bars.create(1, 0, { line: '' }));
+    shown.forEach((bar, index) => {
+      bar.update({ line: lines[index] ?? '' });
+    });
+  }
+}
+
+/** What the run does; what it is held by, or tries again, was told in full. */
+function stateOf({ living }: Sight): string {
+  const state = living.map(({ type, held, trouble }) =>
+    held !== undefined ? `${type} is held` : trouble !== undefined ? `${type} is tried again` : type,
+  );
+  return `${[...new Set(state)].join(', ') || 'between two steps'} …`;
+}
