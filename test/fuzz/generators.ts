@@ -168,11 +168,10 @@ export function mutatedJson(sample: unknown): fc.Arbitrary<string> {
     minLength: 1,
     maxLength: 4,
   });
-  return changes.map(
-    (each) =>
-      // Of what is no JSON at all, the word `undefined`.
-      `${JSON.stringify(each.reduce((json, [path, instead]) => replaced(json, path, instead), sample))}`,
-  );
+  return changes.map((each) => {
+    const json = each.reduce((whole, [path, instead]) => replaced(whole, path, instead), sample);
+    return json === undefined ? '' : JSON.stringify(json);
+  });
 }
 
 function replaced(json: unknown, [step, ...rest]: readonly number[], instead: unknown): unknown {
