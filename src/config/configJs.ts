@@ -1,4 +1,5 @@
 import { parse, type AssignmentExpression, type Expression, type Node, type Program } from 'acorn';
+import { messageOf } from '../domain/errors.js';
 import { isLibvirtUri } from '../hosts/libvirt/connection/libvirtUri.js';
 import { allowedOf, type Kind } from './kind.js';
 import { unknownProblem } from './problem.js';
@@ -101,10 +102,11 @@ export function noteMissingOptions(
 
 /** The file's statements. A line that is no JavaScript is noted and passed over, so that what follows is read too. */
 function statementsOf(text: string, file: string, reading: Reading): Program['body'] {
-  const lines = text.split(/\r\n|[\n\r\u2028\u2029]/);
+  // With their ends: a text in quotes may hold some of these.
+  const lines = text.split(/(?<=\n|\r(?!\n)|[\u2028\u2029])/);
   for (let torn = 0; torn < MOST_TORN_LINES; torn += 1) {
     try {
-      return parse(lines.join('\n'), { ecmaVersion: 'latest', locations: true }).body;
+      return parse(lines.join(''), { ecmaVersion: 'latest', locations: true }).body;
     } catch (error) {
       // What is missing at the end of a file is missing in its last line that says something.
       const line =
@@ -113,11 +115,8 @@ function statementsOf(text: string, file: string, reading: Reading): Program['bo
         reading.wrong(file, 'cannot be read: it is no list of assignments');
         return [];
       }
-      reading.wrong(
-        `${file}:${line}`,
-        `no JavaScript: ${error instanceof Error ? error.message.replace(/ \(\d+:\d+\)$/, '') : String(error)}`,
-      );
-      lines[line - 1] = '';
+      reading.wrong(`${file}:${line}`, `no JavaScript: ${withoutText(messageOf(error))}`);
+      lines[line - 1] = '\n';
     }
   }
   reading.wrong(file, `more than ${MOST_TORN_LINES - 1} lines are no JavaScript; the rest was not read`);
@@ -142,6 +141,11 @@ function literalOf(expression: Expression): string | number | undefined {
 
 function lineOf({ loc }: Node): number {
   return loc?.start.line ?? 0;
+}
+
+/** What acorn says, without its place, and without words of the file: where a quote is missing, they are a piece of the password. */
+function withoutText(message: string): string {
+  return message.replace(/ \(\d+:\d+\)$/, '').replace(/: .*| '.*'/s, '');
 }
 
 /** Acorn says where; a file that is nested too deeply to be parsed has no such place. */

@@ -1,4 +1,4 @@
-import { LineCounter, parseDocument, isMap, isNode, type Document } from 'yaml';
+import { LineCounter, Parser, parseDocument, isMap, isNode, type CST, type Document } from 'yaml';
 import * as z from 'zod';
 import { messageOf } from '../domain/errors.js';
 import { isLibvirtUri } from '../hosts/libvirt/connection/libvirtUri.js';
@@ -84,6 +84,10 @@ export function parseEverthawYaml(text: string, file: string): YamlReading {
     return `${file}:${line}:${col}`;
   };
   try {
+    if (isTooDeep(text)) {
+      reading.wrong(file, `cannot be read: it is nested more than ${DEEPEST} levels deep`);
+      return nothing;
+    }
     document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
     for (const { pos, message } of [...document.errors, ...document.warnings])
       reading.wrong(at(pos[0]), message);
@@ -146,6 +150,22 @@ export function parseEverthawYaml(text: string, file: string): YamlReading {
       Object.keys(data.proxies ?? {}).map((name) => [name, collect(['proxies', name], 'proxy')]),
     ),
   };
+}
+
+/** More than settings need. What goes deeper would be followed by the program's own steps, until they end it. */
+const DEEPEST = 100;
+
+function isTooDeep(text: string): boolean {
+  let level: readonly (CST.Token | null | undefined)[] = [...new Parser().parse(text)];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > DEEPEST) return true;
+    level = level.flatMap((token) => {
+      if (token == null) return [];
+      if ('items' in token) return token.items.flatMap(({ key, value }) => [key, value]);
+      return token.type === 'document' ? [token.value] : [];
+    });
+  }
+  return false;
 }
 
 type Section = NonNullable<SettingDeclaration['section']>;

@@ -1,5 +1,6 @@
 import { EverthawError } from '../domain/errors.js';
 import { nearest } from '../domain/nearest.js';
+import { printable } from '../domain/printable.js';
 
 /** Something wrong with a setting, and where it was written. */
 export interface Problem {
@@ -10,7 +11,8 @@ export interface Problem {
 }
 
 export function formatProblem({ where, what }: Problem): string {
-  return `${where}: ${what}`;
+  const told = printable(`${where}: ${what}`);
+  return told.length > LONGEST_PROBLEM ? `${told.slice(0, LONGEST_PROBLEM)}…` : told;
 }
 
 /** In the order of their lines. */
@@ -52,3 +54,5 @@ function short(text: string): string {
 }
 
 const LONGEST_NAME = 60;
+/** A path, and all names that there are. */
+const LONGEST_PROBLEM = 4000;

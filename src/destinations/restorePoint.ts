@@ -22,6 +22,14 @@ const label = z.string().regex(/^[a-z]{1,16}\d{1,9}:\d{1,9}$/);
 /** No program can be told of a name with this character, and no hypervisor has one. */
 const name = z.string().refine((text) => !text.includes('\0'), { message: 'has a NUL' });
 
+/** Whatever goes through it may go by its own steps down into it. */
+const DEEPEST = 100;
+
+function isShallow(value: unknown, levels = DEEPEST): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return levels > 0 && Object.values(value).every((each) => isShallow(each, levels - 1));
+}
+
 /** A manifest of a thousand disks is smaller. */
 export const LARGEST_MANIFEST_BYTES = 64 * 1024 * 1024;
 
@@ -40,7 +48,9 @@ const MANIFEST: z.ZodType<Manifest> = z.object({
     folderPath: z.string(),
     resourcePool: z.string(),
     host: z.string(),
-    configuration: z.custom<JsonObject>((value) => typeof value === 'object' && value !== null),
+    configuration: z.custom<JsonObject>(
+      (value) => typeof value === 'object' && value !== null && isShallow(value),
+    ),
   }),
   pointInTime: z.string(),
   consistency: z.enum(['application', 'filesystem', 'crash']),
@@ -91,12 +101,31 @@ export function parseManifest(text: string, directory: string): Manifest {
     throw damaged(directory, 'its manifest is no JSON');
   }
   const parsed = MANIFEST.safeParse(json);
-  if (!parsed.success)
-    throw damaged(directory, `its manifest is not one of ours: ${z.prettifyError(parsed.error)}`);
-  const listed = new Set(parsed.data.files.map(({ path }) => path));
-  const unlisted = parsed.data.disks.find(({ file: name }) => !listed.has(name));
+  if (!parsed.success) throw damaged(directory, `its manifest is not one of ours: ${wrongIn(parsed.error)}`);
+  const { disks, files } = parsed.data;
+  const twice =
+    repeated(files.map(({ path }) => path)) ??
+    repeated(disks.map(({ label }) => label)) ??
+    repeated(disks.map(({ file }) => file));
+  if (twice !== undefined) throw damaged(directory, `its manifest lists ${twice} twice`);
+  const listed = new Set(files.map(({ path }) => path));
+  const unlisted = disks.find(({ file: name }) => !listed.has(name));
   if (unlisted !== undefined) throw damaged(directory, `its manifest lists no hash for ${unlisted.file}`);
   return parsed.data;
+}
+
+/** The first few things that are wrong say enough of what kind of file it is. */
+const MOST_TOLD = 3;
+
+function wrongIn({ issues }: z.ZodError): string {
+  const told = z.prettifyError(new z.ZodError(issues.slice(0, MOST_TOLD))).replace(/\s*\n\s*/g, ' ');
+  return issues.length > MOST_TOLD ? `${told}, and ${issues.length - MOST_TOLD} more` : told;
+}
+
+function repeated(names: readonly string[]): string | undefined {
+  return new Set(names).size === names.length
+    ? undefined
+    : names.find((name, index) => names.indexOf(name) < index);
 }
 
 /**

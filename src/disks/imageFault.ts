@@ -1,11 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import * as z from 'zod';
 import { EverthawError, isErrorWithCode } from '../domain/errors.js';
 import type { ManifestDisk } from '../domain/manifest.js';
 import { runForOutput, runProgram } from '../system/program.js';
 import type { SourceProgram } from '../system/sourceProgram.js';
-import { readExtent } from './vmdkDescriptor.js';
+import { foreignData } from './foreignData.js';
 
 const INFO = z.object({
   'virtual-size': z.number(),
@@ -36,10 +35,8 @@ export async function imageFault(
 ): Promise<string | undefined> {
   const format = QEMU_FORMATS[disk.format];
   try {
-    if (disk.format === 'vmdk-flat') {
-      const extent = readExtent(await readFile(file, 'utf8'), `read image ${disk.file}`).file;
-      if (!files.includes(extent)) return `its bytes are to be in ${extent}, which is no file of the backup`;
-    }
+    const foreign = await foreignData(file, disk, files);
+    if (foreign !== undefined) return foreign;
     const said = await runForOutput(qemuImg('info', ['--output=json'], format, file), signal);
     const info = INFO.parse(JSON.parse(said));
     const below = info['backing-filename'];
@@ -49,7 +46,7 @@ export async function imageFault(
     if (CHECKED.includes(disk.format)) await runProgram(qemuImg('check', ['-q'], format, file), signal);
     return undefined;
   } catch (error) {
-    if (!isErrorWithCode(error, 'ProgramFailed', 'TransportRefused')) throw error;
+    if (!isErrorWithCode(error, 'ProgramFailed')) throw error;
     if (error.why.startsWith(NOT_FOUND)) throw missing(disk);
     return `it cannot be opened: ${error.why}`;
   }

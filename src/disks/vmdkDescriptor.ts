@@ -1,7 +1,10 @@
 import { EverthawError } from '../domain/errors.js';
 
 const SECTOR_BYTES = 512;
-const EXTENT = /^\s*RW\s+(\d+)\s+(?:VMFS|FLAT)\s+"([^"]+)"/gm;
+/** Whatever a reader may take for an extent that holds data. */
+const ANY_EXTENT = /^[^\S\n]*RW\b.*$/gm;
+/** A file beside the descriptor: with a colon in it, it would be of another protocol to QEMU. */
+const FLAT_EXTENT = /^\s*RW\s+(\d{1,13})\s+(?:VMFS|FLAT)\s+"(?!\.{1,2}")([^"/:\p{Cc}]+)"/u;
 
 export interface FlatExtent {
   /** Beside the descriptor. */
@@ -11,17 +14,17 @@ export interface FlatExtent {
 
 /** The one flat extent that a VMDK descriptor names. @throws EverthawError TransportRefused for any other layout. */
 export function readExtent(descriptor: string, what: string): FlatExtent {
-  const extents = [...descriptor.matchAll(EXTENT)];
-  const [, sectors, file] = extents[0] ?? [];
-  if (extents.length === 1 && sectors !== undefined && file !== undefined && !file.includes('/')) {
+  const extents = descriptor.match(ANY_EXTENT) ?? [];
+  const [, sectors, file] = FLAT_EXTENT.exec(extents[0] ?? '') ?? [];
+  if (extents.length === 1 && sectors !== undefined && file !== undefined) {
     return { file, sizeBytes: Number(sectors) * SECTOR_BYTES };
   }
   throw new EverthawError({
     code: 'TransportRefused',
     what,
     why:
-      extents.length === 0
-        ? 'its descriptor names no flat extent'
+      extents.length < 2
+        ? 'its descriptor names no flat extent beside it'
         : `its descriptor names ${extents.length} extents`,
     hint: 'use the transport nbdssl:lease',
   });

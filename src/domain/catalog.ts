@@ -7,6 +7,7 @@ import { EverthawError } from './errors.js';
 export type Catalog = ReadonlyMap<string, string>;
 
 const LINE = /^\s*([^\s="]+)\s*=\s*"((?:[^"\\]|\\.)*)"\s*$/;
+const LONGEST_SHOWN = 100;
 
 export function formatCatalog(catalog: Catalog): string {
   return [...catalog].map(([key, value]) => `${key}= "${escape(value)}"\n`).join('');
@@ -22,7 +23,7 @@ export function parseCatalog(text: string, file: string): Catalog {
       throw new EverthawError({
         code: 'WrongUsage',
         what: `read catalog ${file}, line ${index + 1}`,
-        why: `not of the form key= "value": ${line}`,
+        why: `not of the form key= "value": ${line.slice(0, LONGEST_SHOWN)}`,
         hint: 'mend that line, or take the catalog that lies in the backup directory',
       });
     }

@@ -1,3 +1,5 @@
+import { printable } from './printable.js';
+
 /**
  * What may be done after an error. `again`: the same operation may succeed later (counted against MAX_RETRIES, F3);
  * `final`: repeating it cannot help.
@@ -54,7 +56,7 @@ export interface ErrorParts {
   readonly cause?: unknown;
 }
 
-/** The one error class of the project: `<what>: <why>. Hint: <hint>` on one line. */
+/** The one error class of the project: `<what>: <why>. Hint: <hint>` on one line, which shows what others chose as it is. */
 export class EverthawError extends Error {
   override readonly name = 'EverthawError';
   readonly code: ErrorCode;
@@ -64,9 +66,12 @@ export class EverthawError extends Error {
   readonly retry: Retry;
 
   constructor(parts: ErrorParts) {
-    super(oneLine(`${parts.what}: ${parts.why.replace(/[.\s]+$/, '')}. Hint: ${parts.hint}`), {
-      cause: parts.cause,
-    });
+    super(
+      `${oneLine(parts.what)}: ${oneLine(parts.why).replace(/[.\s]+$/, '')}. Hint: ${oneLine(parts.hint)}`,
+      {
+        cause: parts.cause,
+      },
+    );
     this.code = parts.code;
     this.what = parts.what;
     this.why = parts.why;
@@ -88,6 +93,10 @@ export function assertNever(value: never): never {
   throw new Error(`not handled: ${JSON.stringify(value)}`);
 }
 
+/** Longer than any reason that says something; what is damaged may be of any length. */
+const LONGEST_PART = 2000;
+
 function oneLine(text: string): string {
-  return text.replace(/\s*[\r\n]+\s*/g, ' ');
+  const part = printable(text.slice(0, LONGEST_PART + 1).replace(/\s*[\r\n]+\s*/g, ' '));
+  return part.length > LONGEST_PART ? `${part.slice(0, LONGEST_PART)}…` : part;
 }

@@ -31,9 +31,9 @@ export function placeWish(
   };
   checkDisks(manifest, catalog);
   const configPath = word('config.vmx');
-  const directory = defaults.dsPath?.replaceAll('%VMNAME%', baseName(configPath ?? vm.name));
+  const directory = defaults.dsPath?.replaceAll('%VMNAME%', () => baseName(configPath ?? vm.name));
   const host = word('host') ?? defaults.vmHost;
-  const pool = defaults.resourcePool?.replaceAll('%VMHOST%', defaults.vmHost ?? vm.host);
+  const pool = defaults.resourcePool?.replaceAll('%VMHOST%', () => defaults.vmHost ?? vm.host);
   const home = configPath ?? directory;
   return {
     places: {

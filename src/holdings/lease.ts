@@ -35,28 +35,27 @@ export const UNNOTED: LeaseNotes = {
 };
 
 /**
- * A lease of the host, which cannot be listed there: the proxy's note has its id. Without an id (its taker died in between)
+ * A lease of the host, which cannot be listed there: the proxy's note has its id. Without an id (its taker died in between, or the note is damaged)
  * the run's login session is ended, and with it every lease that was taken in it.
  */
 function leaseKind(kind: LeaseKind): Kind<'exportLease'> & Kind<'importLease'> {
   return {
     async release(holding: HoldingOf<LeaseKind>, { hosts, records }: ReleaseTools) {
-      const record = await records.read(kind, holding.run);
-      if (record === undefined) return;
-      if (record.id === undefined) {
+      if (!(await records.has(kind, holding.run))) return;
+      const id = (await records.read(kind, holding.run))?.id;
+      if (id === undefined) {
         await hosts.end(holding.vm.hostUuid, holding.run.runId);
       } else {
         const host = await hosts.open(holding.vm.hostUuid, holding.run.runId);
-        await host.abortLease(record.id);
+        await host.abortLease(id);
       }
       await records.remove(kind, holding.run);
     },
 
     async absence(holding: HoldingOf<LeaseKind>, { records }: ReleaseTools): Promise<Absence> {
-      const record = await records.read(kind, holding.run);
-      return record === undefined
-        ? GONE
-        : { state: 'present', why: `lease ${record.id ?? 'without an id'} is noted` };
+      if (!(await records.has(kind, holding.run))) return GONE;
+      const id = (await records.read(kind, holding.run))?.id;
+      return { state: 'present', why: `lease ${id ?? 'without an id'} is noted` };
     },
 
     list: { on: 'proxy', find: (at: ListedProxy) => findNoted(kind, at) },

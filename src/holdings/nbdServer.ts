@@ -11,9 +11,7 @@ export const nbdServer: Kind<'nbdServer'> = {
   async absence({ run }, { records }) {
     if (await isNbdServerAlive(records.directoryOf('nbdServer', run)))
       return { state: 'present', why: 'its process lives' };
-    return (await records.read('nbdServer', run)) === undefined
-      ? GONE
-      : { state: 'present', why: 'its files are there' };
+    return (await records.has('nbdServer', run)) ? { state: 'present', why: 'its files are there' } : GONE;
   },
 
   list: {

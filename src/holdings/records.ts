@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import * as z from 'zod';
+import { fileNameOf } from '../domain/fileName.js';
 import { formatOwner, parseOwner, type OwnerRecord } from '../domain/owner.js';
 import type { HoldingKind, RunRef } from '../domain/holding.js';
 
@@ -28,12 +30,23 @@ export class HoldingRecords {
     await mkdir(join(this.#directory, kind), { recursive: true, mode: 0o700 });
     // Two steps of a run may note the same at once.
     const aside = `${file}.${randomUUID()}`;
-    await writeFile(aside, JSON.stringify({ ...record, owner: formatOwner(record.owner) }), { mode: 0o600 });
+    await writeFile(aside, JSON.stringify({ ...record, owner: formatOwner(record.owner) }), {
+      mode: 0o600,
+      flush: true,
+    });
     await rename(aside, file);
   }
 
   async read(kind: HoldingKind, run: RunRef): Promise<HoldingRecord | undefined> {
     return readRecord(this.#file(kind, run));
+  }
+
+  /** Whether anything is noted, be it readable or not. */
+  async has(kind: HoldingKind, run: RunRef): Promise<boolean> {
+    return access(this.#file(kind, run)).then(
+      () => true,
+      () => false,
+    );
   }
 
   async remove(kind: HoldingKind, run: RunRef): Promise<void> {
@@ -52,18 +65,23 @@ export class HoldingRecords {
 
   /** A directory for what belongs to a holding of a run: an NBD server's socket. */
   directoryOf(kind: HoldingKind, run: RunRef): string {
-    return join(this.#directory, kind, run.runId);
+    return join(this.#directory, kind, fileNameOf(run.runId));
   }
 
   #file(kind: HoldingKind, run: Pick<RunRef, 'runId'>): string {
-    return join(this.#directory, kind, `${run.runId}.json`);
+    return join(this.#directory, kind, `${fileNameOf(run.runId)}.json`);
   }
 }
 
+const NOTE = z.object({ owner: z.string(), vmName: z.string(), id: z.string().optional() });
+
+/** Undefined where nothing is noted, or nothing that can be read: what is damaged says of nothing whose it is. */
 async function readRecord(file: string): Promise<HoldingRecord | undefined> {
-  const text = await readFile(file, 'utf8').catch(() => undefined);
-  if (text === undefined) return undefined;
-  const { owner, vmName, id } = JSON.parse(text) as { owner: string; vmName: string; id?: string };
-  const parsed = parseOwner(owner);
-  return parsed === undefined ? undefined : { owner: parsed, vmName, ...(id === undefined ? {} : { id }) };
+  try {
+    const { owner, vmName, id } = NOTE.parse(JSON.parse(await readFile(file, 'utf8')));
+    const parsed = parseOwner(owner);
+    return parsed === undefined ? undefined : { owner: parsed, vmName, ...(id === undefined ? {} : { id }) };
+  } catch {
+    return undefined;
+  }
 }

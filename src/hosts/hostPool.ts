@@ -1,6 +1,7 @@
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isErrorWithCode } from '../domain/errors.js';
+import { fileNameOf, vmNameOf } from '../domain/fileName.js';
 import type { Host } from './host.js';
 import type { HostAddress, HostEntry, HostRegister, Loan } from './register.js';
 import type { Secret } from './secret.js';
@@ -56,7 +57,7 @@ export class HostPool {
     const found: { hostUuid: string; user: string }[] = [];
     for (const hostUuid of await readdir(join(this.#directory, 'sessions')).catch(() => [])) {
       for (const user of await readdir(join(this.#directory, 'sessions', hostUuid))) {
-        found.push({ hostUuid: decodeURIComponent(hostUuid), user: decodeURIComponent(user) });
+        found.push({ hostUuid: vmNameOf(hostUuid), user: vmNameOf(user) });
       }
     }
     return found;
@@ -85,7 +86,7 @@ export class HostPool {
   }
 
   #store(hostUuid: string, user: string): SessionStore {
-    const file = join(this.#directory, 'sessions', encodeURIComponent(hostUuid), encodeURIComponent(user));
+    const file = join(this.#directory, 'sessions', fileNameOf(hostUuid), fileNameOf(user));
     return {
       load: () => readFile(file, 'utf8').catch(() => undefined),
       save: async (cookie) => {

@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'no
 import { join } from 'node:path';
 import * as z from 'zod';
 import { EverthawError } from '../domain/errors.js';
+import { fileNameOf } from '../domain/fileName.js';
 import { formatOwner, parseOwner, type OwnerRecord } from '../domain/owner.js';
 import { LIBVIRT_SETTINGS } from './libvirt/connection/settings.js';
 import { Secret } from './secret.js';
@@ -162,7 +163,7 @@ export class HostRegister {
   }
 
   #place(uuid: string): string {
-    return join(this.directory, encodeURIComponent(uuid));
+    return join(this.directory, fileNameOf(uuid));
   }
 }
 

@@ -66,7 +66,7 @@ export class Lab {
     const path = (await this.vcenter.vm(vm)).disks?.[index]?.path ?? '';
     const file = join(this.everthaw.directory, 'read-back.raw');
     await this.vcenter.govc(
-      ...['datastore.download', '-ds', datastore],
+      ...['datastore.download', '-ds', datastore, '--'],
       path.replace(/^\[[^\]]+\] /, '').replace(/\.vmdk$/, '-flat.vmdk'),
       file,
     );

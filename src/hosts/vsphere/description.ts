@@ -1,4 +1,5 @@
 import type { DatastoreInfo, SnapshotInfo, VmDescription, VmFile } from '../../domain/vm.js';
+import { ownEntry } from '../../domain/ownEntry.js';
 import { readConfiguration } from './configuration.js';
 import { describeDisk, readDisks } from './devices.js';
 import { findVm, placeOf, summarise } from './inventory.js';
@@ -63,7 +64,7 @@ export async function listVmFiles(session: VsphereSession, instanceUuid: string)
     suspend: 'memory',
   };
   const files = arrayOf(layout.get('layoutEx.file')).flatMap((file) => {
-    const role = roles[text(file, 'type')];
+    const role = ownEntry(roles, text(file, 'type'));
     return role === undefined ? [] : [{ role, path: text(file, 'name') }];
   });
   const configPath = text(layout.get('config.files.vmPathName'));

@@ -1,3 +1,5 @@
+import { EverthawError } from '../../domain/errors.js';
+import { ownEntry } from '../../domain/ownEntry.js';
 import type { DiskDescription, DiskLabel } from '../../domain/vm.js';
 import { child, element, text, typeOf, type XmlInput } from './xml.js';
 
@@ -34,7 +36,7 @@ export interface DiskDevice {
 export function readControllers(devices: readonly XmlInput[]): readonly Controller[] {
   return devices.flatMap((device) => {
     const type = typeOf(device);
-    const bus = BUS_OF_CONTROLLER[type];
+    const bus = ownEntry(BUS_OF_CONTROLLER, type);
     if (bus === undefined) return [];
     return [
       {
@@ -48,6 +50,7 @@ export function readControllers(devices: readonly XmlInput[]): readonly Controll
   });
 }
 
+/** @throws EverthawError HostFault where the host tells no place or size of a disk */
 export function readDisks(devices: readonly XmlInput[]): readonly DiskDevice[] {
   const controllers = readControllers(devices);
   return devices.flatMap((device) => {
@@ -57,9 +60,17 @@ export function readDisks(devices: readonly XmlInput[]): readonly DiskDevice[] {
     const unitNumber = Number(text(device, 'unitNumber'));
     const capacityBytes =
       Number(text(device, 'capacityInBytes')) || Number(text(device, 'capacityInKB')) * 1024;
+    const label = `${controller.bus}${controller.busNumber}:${unitNumber}`;
+    if (!/^[a-z]+\d{1,9}:\d{1,9}$/.test(label) || !Number.isSafeInteger(capacityBytes) || capacityBytes < 0)
+      throw new EverthawError({
+        code: 'HostFault',
+        what: 'read the disks of a VM',
+        why: `the host tells of a disk ${label} of ${capacityBytes} bytes`,
+        hint: 'look at the VM’s settings in the vSphere Client',
+      });
     return [
       {
-        label: `${controller.bus}${controller.busNumber}:${unitNumber}`,
+        label,
         key: Number(text(device, 'key')),
         controller,
         unitNumber,

@@ -1,4 +1,5 @@
 import { EverthawError, type ErrorCode, type Retry } from '../../domain/errors.js';
+import { ownEntry } from '../../domain/ownEntry.js';
 import { child, readRef, text, typeOf, type XmlInput } from './xml.js';
 
 /** A fault as the host told it: `type` is the schema's name of it. */
@@ -107,7 +108,7 @@ export function translate(what: string, error: unknown): EverthawError {
   if (error instanceof VimFault) {
     const missing =
       error.type === 'ManagedObjectNotFound' ? readRef(child(error.detail, 'obj'))?.type : undefined;
-    const meaning = (missing === 'HttpNfcLease' ? LEASE_ENDED : MEANINGS[error.type]) ?? {
+    const meaning = (missing === 'HttpNfcLease' ? LEASE_ENDED : ownEntry(MEANINGS, error.type)) ?? {
       code: 'HostFault',
       retry: 'again',
       hint: 'look at the task in the vSphere Client',

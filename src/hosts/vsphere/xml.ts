@@ -1,5 +1,6 @@
 import XMLBuilder from 'fast-xml-builder';
 import { XMLParser } from 'fast-xml-parser';
+import { EverthawError, messageOf } from '../../domain/errors.js';
 
 /**
  * vim25 documents as plain objects: elements are keys, repeated elements arrays, attributes keys with `@`, text beside
@@ -34,13 +35,25 @@ const builder = new XMLBuilder({
   suppressEmptyNode: false,
 });
 
+/** @throws EverthawError HostFault where it is no XML, or tells of entities of its own that grow */
 export function parseXml(text: string): XmlElement {
-  return parser.parse(text) as XmlElement;
+  try {
+    return parser.parse(text) as XmlElement;
+  } catch (error) {
+    throw new EverthawError({
+      code: 'HostFault',
+      what: 'read the host’s answer',
+      why: messageOf(error),
+      hint: 'see that a vCenter Server or ESX host answers at this address and port',
+      retry: 'again',
+      cause: error,
+    });
+  }
 }
 
 /** A call's envelope; the order of `body`'s keys is the schema's order of elements. */
 export function buildEnvelope(method: string, body: XmlElement): string {
-  return builder.build({
+  const text = builder.build({
     'soapenv:Envelope': {
       '@xmlns:soapenv': 'http://schemas.xmlsoap.org/soap/envelope/',
       '@xmlns:xsd': 'http://www.w3.org/2001/XMLSchema',
@@ -48,6 +61,8 @@ export function buildEnvelope(method: string, body: XmlElement): string {
       'soapenv:Body': { [method]: { '@xmlns': 'urn:vim25', ...body } },
     },
   });
+  // As it is, a reader takes it for a line end of another form.
+  return text.replaceAll('\r', '&#13;');
 }
 
 /** An object of a type that the schema's element does not fix. */

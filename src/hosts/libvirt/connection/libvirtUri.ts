@@ -23,11 +23,14 @@ export interface LibvirtAddress {
  */
 export function parseAddress(address: string): LibvirtAddress {
   let url: URL;
+  let named: string;
   try {
     url = new URL(address);
+    named = decodeURIComponent(url.username);
   } catch {
-    throw refused(address, 'it is no URI');
+    throw refused(withoutPassword(address), 'it is no URI');
   }
+  if (url.password !== '') throw refused(withoutPassword(address), 'ssh takes no password from it');
   if (!['/system', '/session'].includes(url.pathname)) {
     throw refused(address, `it names ${url.pathname === '' ? 'no connection' : url.pathname}`);
   }
@@ -38,15 +41,27 @@ export function parseAddress(address: string): LibvirtAddress {
   const local = `qemu://${url.pathname}${url.search}`;
   if (url.protocol === 'qemu:' && url.hostname === '') return { uri: local, host: 'localhost' };
   if (url.protocol === 'qemu+ssh:' && url.hostname !== '') {
-    const user = url.username === '' ? '' : `${decodeURIComponent(url.username)}@`;
+    const user = named === '' ? '' : `${named}@`;
     const port = url.port === '' ? undefined : Number(url.port);
     const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
     const destination = `${user}${host}`;
-    // What begins with a dash would be an option to ssh.
-    if (destination.startsWith('-')) throw refused(address, 'no host has such a name');
+    if (!isName(host) || (named !== '' && !isName(named)))
+      throw refused(address, 'no user or host has such a name');
     return { uri: local, host, ssh: { destination, port } };
   }
   throw refused(address, `the transport ${url.protocol.replace(/:$/, '')} is not built`);
+}
+
+/**
+ * Whether ssh may be told a name, as OpenSSH itself looks at it since 9.6: what begins with a dash would be an option, and what means
+ * something to a shell would be its word in a ProxyCommand of the user's.
+ */
+function isName(name: string): boolean {
+  return /^(?!-)[^\s\p{Cc}'"`;&<>|(){}$!*?#]+(?<!\\)$/u.test(name);
+}
+
+function withoutPassword(address: string): string {
+  return address.replace(/:[^:@/]*@/, ':***@');
 }
 
 /** Where the commands of an address run. */

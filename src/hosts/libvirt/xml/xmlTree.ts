@@ -138,13 +138,13 @@ export function parseTree(xml: string, root: string): XmlElement {
   const end = xml.lastIndexOf(`</${root}`);
   if (end < 0 || !/^<\/\w+\s*>\s*(?:<!--(?:(?!-->)[^])*-->\s*)*$/.test(xml.slice(end)))
     throw refuse(`it does not end with </${root}>`);
-  let nodes: unknown;
+  let nodes: readonly XmlChild[];
   try {
-    nodes = parser.parse(xml);
+    nodes = childrenOf(parser.parse(xml));
   } catch (error) {
     throw refuse(messageOf(error), error);
   }
-  const [found, ...others] = childrenOf(nodes).filter((node) => node instanceof XmlElement);
+  const [found, ...others] = nodes.filter((node) => node instanceof XmlElement);
   if (found?.name !== root || others.length > 0) throw refuse(`its root is not <${root}> alone`);
   return found;
 }
@@ -162,12 +162,18 @@ function childrenOf(nodes: unknown): XmlChild[] {
     if (name === TEXT) return [{ kind: 'text', raw: String(content) }];
     if (name === CDATA || name === COMMENT)
       return [{ kind: name === CDATA ? 'cdata' : 'comment', raw: textOf(content) }];
-    const element = new XmlElement(name);
+    const element = new XmlElement(checkedName(name));
     for (const [key, raw] of Object.entries(node[ATTRIBUTES] ?? {}))
-      element.setRaw(key.slice(1), String(raw).replaceAll('"', '&quot;'));
+      element.setRaw(checkedName(key.slice(1)), String(raw).replaceAll('"', '&quot;'));
     for (const child of childrenOf(content)) element.children.push(child);
     return [element];
   });
+}
+
+/** The parser lets more pass than XML, and than could be read again once it is written. */
+function checkedName(name: string): string {
+  if (/^[\p{L}_][\p{L}\p{N}_.:-]*$/u.test(name)) return name;
+  throw new Error(`no element or attribute has the name ${JSON.stringify(name)}`);
 }
 
 function textOf(content: unknown): string {
@@ -186,7 +192,13 @@ function orderedOf(child: XmlChild): Record<string, unknown> {
   return { [child.kind === 'cdata' ? CDATA : COMMENT]: [{ [TEXT]: child.raw }] };
 }
 
-const NAMED: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
+const NAMED = new Map([
+  ['lt', '<'],
+  ['gt', '>'],
+  ['amp', '&'],
+  ['quot', '"'],
+  ['apos', "'"],
+]);
 const CODES: Readonly<Record<string, string>> = {
   '<': '&lt;',
   '>': '&gt;',
@@ -199,7 +211,7 @@ function decode(raw: string): string {
   return raw.replace(
     /&(?:#x([0-9a-f]{1,6})|#(\d{1,7})|([a-z]+));/gi,
     (whole: string, hex?: string, decimal?: string, name?: string) => {
-      if (name !== undefined) return NAMED[name] ?? whole;
+      if (name !== undefined) return NAMED.get(name) ?? whole;
       const code = hex === undefined ? Number(decimal) : parseInt(hex, 16);
       return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : whole;
     },
