@@ -21,6 +21,15 @@ const UNPACKED = [
     packages: ['libfaketime'],
     isWhole: (directory) => existsSync(join(directory, 'usr/lib')),
   },
+  {
+    // Read our completions; their own libraries that are not on every Debian.
+    name: 'shells',
+    packages: ['zsh', 'fish', 'libpcre2-32-0'],
+    isWhole: (directory) =>
+      ['zsh', 'fish'].every(
+        (shell) => existsSync(join(directory, 'bin', shell)) || existsSync(join(directory, 'usr/bin', shell)),
+      ),
+  },
 ];
 
 export function missingUnpacked() {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { VM_SPEC_FORMS } from '../domain/vmSpecForms.js';
 import type { ReadSettings } from './readSettings.js';
 import { addRunFlags, type RunFlags } from './runFlags.js';
 import { addSettingFlags } from './settingFlags.js';
@@ -11,8 +12,8 @@ export interface BackupFlags extends RunFlags {
 export function addBackup(program: Command, readSettings: ReadSettings): void {
   const command = program
     .command('backup')
-    .description('back up a VM, image-level')
-    .argument('<vm>', 'name:<name>, ipaddr:<address>, uuid:<bios uuid>, moref:<id>, or a name')
+    .description('back up a VM, image-level, or each of many')
+    .argument('<vm>', `${VM_SPEC_FORMS}, or a name`)
     .option('--to <directory>', 'the backup’s directory; its parent must exist')
     .option('--install-path <directory>', 'take what is not said here from its config/config.js')
     .addHelpText(
@@ -26,7 +27,7 @@ export function addBackup(program: Command, readSettings: ReadSettings): void {
   );
   addRunFlags(command).action(async (vm: string, flags: BackupFlags) => {
     const settings = await readSettings(flags, { installPath: flags.installPath });
-    const { runBackup } = await import('./runBackup.js');
-    await runBackup(settings, vm, flags);
+    const { runBackups } = await import('./backupAll.js');
+    await runBackups(settings, vm, flags);
   });
 }

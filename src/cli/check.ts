@@ -14,6 +14,10 @@ export function addCheck(program: Command, readSettings: ReadSettings): void {
     .command('check')
     .description('see whether VMs can be backed up from here, and what is in the way; nothing is changed')
     .argument('[vm...]', 'name:<name>, any:, powerstate:on, …; without one only the proxy and the host')
+    .addHelpText(
+      'after',
+      '\nExample:\n  everthaw check name:db1 --root /backups --host vc.example.com --username backup',
+    )
     .option('--to <directory>', 'the backup’s directory; its parent must exist')
     .option('--restoring', 'also whether the user may restore to where the VM is now', false)
     .option('--json', 'one JSON object a line', false);

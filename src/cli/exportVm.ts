@@ -13,6 +13,7 @@ import type { BackupRequest, StagedExport } from '../domain/runs.js';
 import { isScpUrl } from '../domain/scpUrl.js';
 import { parseVmSpec } from '../domain/vmSpec.js';
 import { startBackup } from '../temporal/runs.js';
+import { filesNotBuilt } from './filesNotBuilt.js';
 import { Output } from './output.js';
 import { backupRequest, findVm } from './runBackup.js';
 import { startLent } from './startAndFollow.js';
@@ -29,7 +30,8 @@ export async function exportVm(
   kind: 'image' | 'file',
   json: boolean,
 ): Promise<void> {
-  if (kind === 'file') throw notBuilt(vmText);
+  if (kind === 'file')
+    throw filesNotBuilt(vmText, 'export its whole disks: pre-command <install path> <vm> image');
   const directory = directoryFor(settings, vmText);
   const { access, vm } = await findVm(settings, vmText);
   const { client } = await accessTemporal(settings);
@@ -104,14 +106,5 @@ async function standing(handle: WorkflowHandle, request: BackupRequest): Promise
     what: `export "${request.vm.name}"`,
     why: 'its run was ended before the export stood',
     hint: 'start it again when you like',
-  });
-}
-
-function notBuilt(vmText: string): EverthawError {
-  return new EverthawError({
-    code: 'WrongUsage',
-    what: `mount the files of "${vmText}"`,
-    why: 'file-level backup is not built yet',
-    hint: 'export its whole disks: pre-command <install path> <vm> image',
   });
 }

@@ -3,7 +3,7 @@ import { stateDirectories } from '../config/directories.js';
 import type { Settings } from '../config/settings.js';
 import { EverthawError } from '../domain/errors.js';
 import type { VmSummary } from '../domain/vm.js';
-import { formatVmSpec, namesMany, type VmSpec } from '../domain/vmSpec.js';
+import { formatVmSpec, namesMany, parseVmSpec, type VmSpec } from '../domain/vmSpec.js';
 import type { Host, VmDetail } from '../hosts/host.js';
 import { lookUpVms } from '../hosts/lookUpVms.js';
 import { VmNameCache } from '../hosts/vmNameCache.js';
@@ -40,6 +40,12 @@ export async function findOneVm(settings: Settings, host: Host, spec: VmSpec): P
     why: `${found.length} VMs match: ${(candidates.length > 0 ? candidates : found).map(describe).join('; ')}`,
     hint: 'name one of them as moref:<id> or uuid:<uuid>',
   });
+}
+
+/** All VMs that a spec names, or the one that it must name. @throws EverthawError VmNotFound, VmAmbiguous */
+export async function vmsOf(settings: Settings, host: Host, text: string): Promise<readonly VmSummary[]> {
+  const spec = parseVmSpec(text, settings.lookup);
+  return namesMany(spec) ? findVms(settings, host, spec) : [await findOneVm(settings, host, spec)];
 }
 
 function cacheOf(settings: Settings): VmNameCache {

@@ -2,6 +2,7 @@ import { Argument, Command, Option } from 'commander';
 import { VM_SPEC_FORMS } from '../domain/vmSpecForms.js';
 import { addPlaceDefaults, EXISTING, type RestoreFlags } from './restore.js';
 import { addCleanupFlags, runCleanup, type CleanupFlags } from './cleanup.js';
+import { filesNotBuilt } from './filesNotBuilt.js';
 import { settingsReader } from './readSettings.js';
 import { offering } from './values.js';
 
@@ -124,6 +125,56 @@ function restoreFlags({ a, b, powerOn, json }: HistoricRestoreFlags): RestoreFla
     ...{ existing: b, overwrite: false, powerOn, newAddresses: false },
     ...{ json, detach: false },
   };
+}
+
+/** Flags that vcbMounter and vcbSnapAll share. */
+interface HistoricBackupFlags {
+  readonly a: string;
+  readonly r: string;
+  readonly m?: string;
+  readonly json: boolean;
+}
+
+/** `vcbMounter -a`: backs up one VM. */
+export function vcbMounter(): Command {
+  return historicBackup('vcbMounter', 'back up a VM, image-level')
+    .requiredOption('-r <directory>', 'the backup’s directory; its parent must exist')
+    .addOption(new Option('-t <kind>', 'what is backed up').choices(['fullvm', 'file']).default('fullvm'))
+    .option('-c <file>', 'VMNAMECACHE: file that remembers which VM had which address')
+    .addHelpText('after', '\nExample:\n  vcbMounter -h vc.example.com -u backup -a name:db1 -r /backups/db1')
+    .action(async (flags: HistoricBackupFlags & { readonly t: string; readonly c?: string }) => {
+      const settings = await readBackupSettings(flags);
+      if (flags.t === 'file') throw filesNotBuilt(flags.a, 'back up its whole disks: -t fullvm');
+      const vmNameCache = flags.c ?? settings.console.vmNameCache;
+      const console = { ...settings.console, ...(vmNameCache === undefined ? {} : { vmNameCache }) };
+      const { runBackup } = await import('./runBackup.js');
+      await runBackup({ ...settings, console }, flags.a, { to: flags.r, json: flags.json, detach: false });
+    });
+}
+
+/** `vcbSnapAll`: backs up each VM that a spec names. */
+export function vcbSnapAll(): Command {
+  return historicBackup('vcbSnapAll', 'back up each VM that a spec names, one after the other')
+    .requiredOption('-r <directory>', 'each gets a directory of its own below it; it must exist')
+    .addHelpText('after', '\nExample:\n  vcbSnapAll -h vc.example.com -u backup -a any: -r /backups')
+    .action(async (flags: HistoricBackupFlags) => {
+      const settings = await readBackupSettings(flags);
+      const { backupAll } = await import('./backupAll.js');
+      await backupAll(settings, flags.a, flags.r, { json: flags.json, detach: false });
+    });
+}
+
+function historicBackup(name: string, description: string): Command {
+  return historic(name)
+    .description(description)
+    .requiredOption('-a <spec>', VM_SPEC_FORMS)
+    .option('-m <mode>', 'transport mode: nbdssl or nbd (default: the configuration’s)')
+    .option('--json', 'one JSON object a line', false);
+}
+
+function readBackupSettings(flags: HistoricBackupFlags): ReturnType<typeof readSettings> {
+  const transport = flags.m === undefined ? {} : { transport: flags.m };
+  return readSettings({ ...flags, ...transport }, { isConsole: true });
 }
 
 /** `post-command`: ends the run of one VM and lets go of all that it left. */

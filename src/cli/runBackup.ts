@@ -14,15 +14,24 @@ import type { Host } from '../hosts/host.js';
 import type { BackupFlags } from './backup.js';
 import { findOneVm } from './findVms.js';
 import { accessHost, type HostAccess } from './hostAccess.js';
+import type { RunFlags } from './runFlags.js';
 
 export async function runBackup(settings: Settings, vmText: string, flags: BackupFlags): Promise<void> {
   // The client of Temporal takes as long to load as the host to answer.
-  const [{ access, vm }, { startAndFollow }, { startBackup }] = await Promise.all([
-    findVm(settings, vmText),
-    import('./startAndFollow.js'),
-    import('../temporal/runs.js'),
-  ]);
-  const request = backupRequest(settings, access, vm, destinationOf(flags, settings, vm.name));
+  const [{ access, vm }] = await Promise.all([findVm(settings, vmText), loadRuns()]);
+  await backUp(settings, access, vm, destinationOf(flags, settings, vm.name), flags);
+}
+
+/** Backs up a VM that was found, and follows its run to the end. */
+export async function backUp(
+  settings: Settings,
+  access: HostAccess,
+  vm: VmSummary,
+  directory: string,
+  flags: RunFlags,
+): Promise<void> {
+  const request = backupRequest(settings, access, vm, directory);
+  const [{ startAndFollow }, { startBackup }] = await loadRuns();
   const title = `backup of "${vm.name}" to ${request.directory}`;
   await startAndFollow(settings, flags, access, {
     request,
@@ -30,6 +39,10 @@ export async function runBackup(settings: Settings, vmText: string, flags: Backu
     start: startBackup,
     describe: describeBackup,
   });
+}
+
+function loadRuns() {
+  return Promise.all([import('./startAndFollow.js'), import('../temporal/runs.js')]);
 }
 
 /** What the settings say of a backup. */

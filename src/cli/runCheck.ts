@@ -4,7 +4,6 @@ import { checkPlaceOf, checkRoot, checkRootOverSsh } from '../checks/destination
 import { checkVm } from '../checks/vm.js';
 import { failure, findings, type Finding, type FindingState } from '../domain/finding.js';
 import type { VmSummary } from '../domain/vm.js';
-import { namesMany, parseVmSpec } from '../domain/vmSpec.js';
 import type { Host } from '../hosts/host.js';
 import type { Destination } from '../destinations/destination.js';
 import { Destinations } from '../destinations/destinations.js';
@@ -13,7 +12,7 @@ import { mapAtMost } from '../system/mapAtMost.js';
 import type { CheckFlags } from './check.js';
 import { checkHost } from './checkHost.js';
 import { checkProxy } from './checkProxy.js';
-import { findOneVm, findVms } from './findVms.js';
+import { vmsOf } from './findVms.js';
 import { EXIT, Output } from './output.js';
 import type { ReadSettings } from './readSettings.js';
 import { destinationOf, transportOf } from './runBackup.js';
@@ -118,11 +117,6 @@ async function vmFindings(
     findings('VM', `VM "${vm.name}"`, () => oneVm(settings, host, vm, flags)),
   );
   return [...lost, ...each.flat()];
-}
-
-async function vmsOf(settings: Settings, host: Host, text: string): Promise<readonly VmSummary[]> {
-  const spec = parseVmSpec(text, settings.lookup);
-  return namesMany(spec) ? findVms(settings, host, spec) : [await findOneVm(settings, host, spec)];
 }
 
 async function oneVm(

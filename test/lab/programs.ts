@@ -21,5 +21,8 @@ export const LIBVIRT_CACHE = join(lab, 'libvirt');
 /** Debian's sshd, unpacked. */
 export const SSHD = join(lab, 'sshd');
 
+/** Debian's zsh and fish, unpacked. */
+export const SHELLS = join(lab, 'shells');
+
 /** Debian's libfaketime, unpacked. */
 export const FAKETIME = join(lab, 'faketime');

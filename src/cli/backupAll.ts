@@ -1,0 +1,96 @@
+import { stat } from 'node:fs/promises';
+import type { Settings } from '../config/settings.js';
+import { EverthawError } from '../domain/errors.js';
+import { printable } from '../domain/printable.js';
+import { isScpUrl } from '../domain/scpUrl.js';
+import { namesMany, parseVmSpec } from '../domain/vmSpec.js';
+import type { VmSummary } from '../domain/vm.js';
+import { vmsOf } from './findVms.js';
+import { accessHost } from './hostAccess.js';
+import { EXIT, Output } from './output.js';
+import type { BackupFlags } from './backup.js';
+import { backUp, destinationOf, runBackup } from './runBackup.js';
+import type { RunFlags } from './runFlags.js';
+
+/** Backs up the VM that a spec names, or each of the many. */
+export async function runBackups(settings: Settings, vmText: string, flags: BackupFlags): Promise<void> {
+  if (namesMany(parseVmSpec(vmText, settings.lookup)))
+    await backupAll(settings, vmText, rootForMany(vmText, settings, flags), flags);
+  else await runBackup(settings, vmText, flags);
+}
+
+/**
+ * Backs up each VM that a spec names to a directory of its own below `root`, one after the other, and tells what became of each.
+ * One that fails does not hold up the others.
+ *
+ * @throws EverthawError WrongUsage where root is no directory, nothing matches, or two VMs would share a directory (F6a)
+ */
+export async function backupAll(
+  settings: Settings,
+  specText: string,
+  root: string,
+  flags: RunFlags,
+): Promise<void> {
+  const output = new Output(flags.json);
+  if (!isScpUrl(root) && !(await isDirectory(root)))
+    throw refused(root, 'it is no directory', 'make it, or name another');
+  const access = await accessHost(settings);
+  const vms = await vmsOf(settings, access.host, specText).finally(() => access.host.logout());
+  if (vms.length === 0)
+    throw refused(root, `no VM matches ${specText}`, 'see what there is with everthaw vms any:');
+  refuseSharing(root, vms);
+  const below = { ...settings, backup: { ...settings.backup, root } };
+  let failed = 0;
+  for (const vm of vms) {
+    output.say(`== ${printable(vm.name)}`);
+    try {
+      await backUp(settings, access, vm, destinationOf({}, below, vm.name), flags);
+    } catch (error) {
+      failed += 1;
+      output.error(error);
+    }
+  }
+  const state = failed === 0 ? 'succeeded' : failed === vms.length ? 'failed' : 'partial';
+  output.result({ state, vms: vms.length, failed }, [
+    `${vms.length - failed} of ${vms.length} done, ${failed} failed`,
+  ]);
+  if (failed > 0) process.exitCode = failed === vms.length ? EXIT.failed : EXIT.partial;
+}
+
+/** Names are reversible, so only VMs of one name share a directory. */
+function refuseSharing(root: string, vms: readonly VmSummary[]): void {
+  const seen = new Map<string, VmSummary>();
+  for (const vm of vms) {
+    const other = seen.get(vm.name);
+    if (other !== undefined) {
+      throw refused(
+        root,
+        `two VMs are named ${JSON.stringify(vm.name)} (moref:${other.moref}, moref:${vm.moref}) and would share a directory`,
+        'back them up one by one with vcbMounter -a moref:<id> -r <directory>',
+      );
+    }
+    seen.set(vm.name, vm);
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
+
+function refused(root: string, why: string, hint: string): EverthawError {
+  return new EverthawError({ code: 'WrongUsage', what: `back up all to "${root}"`, why, hint });
+}
+
+/** @throws EverthawError WrongUsage where many VMs have no directories of their own to go to */
+function rootForMany(vm: string, { backup: { root } }: Settings, { to }: BackupFlags): string {
+  if (root !== undefined && to === undefined) return root;
+  throw new EverthawError({
+    code: 'WrongUsage',
+    what: `back up ${vm}`,
+    why: 'it may name many VMs, and each needs a directory of its own',
+    hint: 'give --root <directory> instead of --to: each goes below it',
+  });
+}
