@@ -38,7 +38,11 @@ export async function exportVm(
   const request = { ...backupRequest(settings, access, vm, directory), handover: true as const };
   const handle = await startOrJoin(settings, access, client, request);
   // A program reads one line of what this one says: where its files are.
-  const exported = await watchRunUntil(handle, standing(handle, request), new Output(json, 'beside'));
+  const asked = new AbortController();
+  const standing = client.connection.withAbortSignal(asked.signal, () => untilItStands(handle, request));
+  const exported = await watchRunUntil(handle, standing, new Output(json, 'beside'));
+  // A question whose answer nobody wants any more would keep this program until the server gives up on it: 20 s.
+  asked.abort();
   new Output(json).result(exported, [exported.directory]);
   await client.connection.close();
 }
@@ -88,7 +92,7 @@ async function isSuch(living: WorkflowHandle, { directory }: BackupRequest): Pro
 }
 
 /** Waits until the export stands. @throws what the run failed with, where it ended before */
-async function standing(handle: WorkflowHandle, request: BackupRequest): Promise<StagedExport> {
+async function untilItStands(handle: WorkflowHandle, request: BackupRequest): Promise<StagedExport> {
   const ended = handle.result() as Promise<unknown>;
   // Nobody waits for it any more once the export stands.
   ended.catch(() => undefined);

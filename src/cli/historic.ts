@@ -1,4 +1,5 @@
 import { Argument, Command, Option } from 'commander';
+import { EverthawError } from '../domain/errors.js';
 import { VM_SPEC_FORMS } from '../domain/vmSpecForms.js';
 import { addPlaceDefaults, EXISTING, type RestoreFlags } from './restore.js';
 import { addCleanupFlags, runCleanup, type CleanupFlags } from './cleanup.js';
@@ -135,15 +136,33 @@ interface HistoricBackupFlags {
   readonly json: boolean;
 }
 
-/** `vcbMounter -a`: backs up one VM. */
+interface MounterFlags extends Omit<HistoricBackupFlags, 'a'> {
+  readonly a?: string;
+  readonly t: string;
+  readonly c?: string;
+  readonly U?: true;
+}
+
+/** `vcbMounter`: backs up one VM, or ends what stands in a directory for other software. */
 export function vcbMounter(): Command {
-  return historicBackup('vcbMounter', 'back up a VM, image-level')
+  return historicBackup('vcbMounter', 'back up a VM, image-level, or unmount what was exported')
+    .option('-a <spec>', VM_SPEC_FORMS)
     .requiredOption('-r <directory>', 'the backup’s directory; its parent must exist')
+    .option('-U', 'unmount: end the export in the directory of -r, and let go of what a dead run left there')
     .addOption(new Option('-t <kind>', 'what is backed up').choices(['fullvm', 'file']).default('fullvm'))
     .option('-c <file>', 'VMNAMECACHE: file that remembers which VM had which address')
-    .addHelpText('after', '\nExample:\n  vcbMounter -h vc.example.com -u backup -a name:db1 -r /backups/db1')
-    .action(async (flags: HistoricBackupFlags & { readonly t: string; readonly c?: string }) => {
+    .addHelpText(
+      'after',
+      '\nExample:\n  vcbMounter -h vc.example.com -u backup -a name:db1 -r /backups/db1\n  vcbMounter -U -r /mnt/db1-fullVM',
+    )
+    .action(async (flags: MounterFlags) => {
       const settings = await readBackupSettings(flags);
+      if (flags.U === true) {
+        const { unmount } = await import('./unmount.js');
+        await unmount(settings, flags.r, flags.json);
+        return;
+      }
+      if (flags.a === undefined) throw whichVm();
       if (flags.t === 'file') throw filesNotBuilt(flags.a, 'back up its whole disks: -t fullvm');
       const vmNameCache = flags.c ?? settings.console.vmNameCache;
       const console = { ...settings.console, ...(vmNameCache === undefined ? {} : { vmNameCache }) };
@@ -152,9 +171,19 @@ export function vcbMounter(): Command {
     });
 }
 
+function whichVm(): EverthawError {
+  return new EverthawError({
+    code: 'WrongUsage',
+    what: 'back up a VM',
+    why: 'which one is not given',
+    hint: 'give -a <spec>, or -U to unmount',
+  });
+}
+
 /** `vcbSnapAll`: backs up each VM that a spec names. */
 export function vcbSnapAll(): Command {
   return historicBackup('vcbSnapAll', 'back up each VM that a spec names, one after the other')
+    .requiredOption('-a <spec>', VM_SPEC_FORMS)
     .requiredOption('-r <directory>', 'each gets a directory of its own below it; it must exist')
     .addHelpText('after', '\nExample:\n  vcbSnapAll -h vc.example.com -u backup -a any: -r /backups')
     .action(async (flags: HistoricBackupFlags) => {
@@ -167,12 +196,11 @@ export function vcbSnapAll(): Command {
 function historicBackup(name: string, description: string): Command {
   return historic(name)
     .description(description)
-    .requiredOption('-a <spec>', VM_SPEC_FORMS)
     .option('-m <mode>', 'transport mode: nbdssl or nbd (default: the configuration’s)')
     .option('--json', 'one JSON object a line', false);
 }
 
-function readBackupSettings(flags: HistoricBackupFlags): ReturnType<typeof readSettings> {
+function readBackupSettings(flags: Pick<HistoricBackupFlags, 'm'>): ReturnType<typeof readSettings> {
   const transport = flags.m === undefined ? {} : { transport: flags.m };
   return readSettings({ ...flags, ...transport }, { isConsole: true });
 }

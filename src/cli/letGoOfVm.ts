@@ -1,5 +1,6 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { Settings } from '../config/settings.js';
+import type { VmRef } from '../domain/holding.js';
 import { END_SIGNAL, vmWorkflowId } from '../domain/names.js';
 import { parseVmSpec } from '../domain/vmSpec.js';
 import { judgeAll, ofVm } from '../holdings/sweep.js';
@@ -12,15 +13,24 @@ import { Output } from './output.js';
 import { withSweepTools } from './sweepTools.js';
 import { accessTemporal } from './temporalAccess.js';
 
-/** Ends a VM's living run, waits until it has let go, and lets go of what else is left of that VM. Idempotent. */
+/** `post-command`: lets go of a VM. Idempotent. */
 export async function letGoOfVm(settings: Settings, vmText: string, json: boolean): Promise<void> {
-  const output = new Output(json);
   const { host } = await accessHost(settings);
-  const vm = await findOneVm(settings, host, parseVmSpec(vmText, settings.lookup)).finally(() =>
+  const { instanceUuid } = await findOneVm(settings, host, parseVmSpec(vmText, settings.lookup)).finally(() =>
     host.logout(),
   );
+  await endAndLetGo(settings, { hostUuid: host.identity.uuid, instanceUuid }, { endsRun: true, json });
+}
+
+/** Ends a VM's living run if that is wanted, waits until it has let go, and lets go of what else is left of that VM. */
+export async function endAndLetGo(
+  settings: Settings,
+  { hostUuid, instanceUuid }: Pick<VmRef, 'hostUuid' | 'instanceUuid'>,
+  { endsRun, json }: { readonly endsRun: boolean; readonly json: boolean },
+): Promise<void> {
+  const output = new Output(json);
   const { client } = await accessTemporal(settings);
-  await endRun(client, vmWorkflowId(host.identity.uuid, vm.instanceUuid), output);
+  if (endsRun) await endRun(client, vmWorkflowId(hostUuid, instanceUuid), output);
   const { namespace } = settings.temporal;
   const rules = {
     cluster: await clusterIdOf(client),
@@ -29,7 +39,7 @@ export async function letGoOfVm(settings: Settings, vmText: string, json: boolea
   };
   await withSweepTools(settings, async (tools, silent) => {
     const all = await judgeAll(tools, (owner) => askLiveness(client, owner), rules);
-    const { judged, troubles } = ofVm(all, vm.instanceUuid);
+    const { judged, troubles } = ofVm(all, instanceUuid);
     await showAndRelease({ judged, troubles: [...silent, ...troubles] }, tools, { yes: true }, output);
   });
   await client.connection.close();

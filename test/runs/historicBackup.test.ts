@@ -1,8 +1,9 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { makeDisk } from '../lab/disks.js';
+import { historic, installed } from '../lab/historic.js';
 import { Lab } from '../lab/lab.js';
 import { leftovers } from '../lab/leftovers.js';
 import { refusal } from '../lab/refusal.js';
@@ -49,6 +50,41 @@ it('vcbMounter refuses files, and modes that are not built or not of this host',
   expect(refusal(await program('vcbMounter', ...to, '-m', 'san'), 2)).toContain('not built yet');
   const nbd = refusal(await program('vcbMounter', ...to, '-m', 'nbd'), 1);
   expect(nbd).toContain('nbd:export');
+});
+
+it('vcbMounter -U ends an export for other software, and touches no backup that is whole', async () => {
+  const installPath = await installed(lab, 'TRANSPORT_MODE="nbdssl";');
+  const exported = await historic(lab, 'preCommand', installPath, 'web');
+  expect(exported).toMatchObject({ code: 0, stdout: `${lab.directoryOf('web')}\n` });
+  expect(await program('vcbMounter', '-U', '-r', lab.directoryOf('web'))).toMatchObject({
+    code: 0,
+    stderr: '',
+  });
+  expect(await readdir(lab.everthaw.backups)).not.toContain('web-fullVM');
+
+  const whole = join(lab.everthaw.backups, 'whole');
+  expect(await lab.backup('web', '--to', whole)).toMatchObject({ code: 0 });
+  expect(refusal(await program('vcbMounter', '-U', '-r', whole), 2)).toContain('it is a backup, and whole');
+  expect(await lab.diskIn(whole)).toBe(await lab.diskOf('web'));
+  expect(refusal(await program('vcbMounter', '-U', '-r', lab.everthaw.directory), 2)).toContain(
+    'no run of this proxy has anything there',
+  );
+  expect(refusal(await program('vcbMounter', '-r', whole), 2)).toContain('give -a <spec>, or -U to unmount');
+});
+
+it('vcbMounter -U lets go of what a dead run left in a directory, and of nothing that a living one builds', async () => {
+  const directory = lab.directoryOf('web');
+  const { ran } = await lab.holdDownload('/nfc', lab.everthaw.backups, () => lab.backup('web'));
+  const kept = await program('vcbMounter', '-U', '-r', directory);
+  expect(kept.stdout).toContain('nothing of it may be let go');
+  await lab.everthaw.killWorker();
+  await lab.client.workflow.getHandle(await lab.runOf('web')).terminate('the test');
+  expect((await ran).code).toBe(1);
+  await lab.vcenter.heal();
+  const gone = await program('vcbMounter', '-U', '-r', directory);
+  expect(gone).toMatchObject({ code: 0, stderr: '' });
+  expect(gone.stdout).toMatch(/let go: unfinished backup in ".*web-fullVM\.partial-/);
+  await lab.everthaw.startWorker();
 });
 
 it('vcbSnapAll backs up every VM into its own directory, and hides no success behind a failure', async () => {

@@ -152,7 +152,10 @@ describe('VMs and places of a vCenter', () => {
       for (const folder of ['/DC0/vm', '/DC0/vm/other']) expect(stderr).toContain(`"twin" in ${folder} `);
     }
     const many = await programs.everthaw.everthaw('backup', 'any:', '--to', '/tmp/never-made');
-    expect(many).toMatchObject({ code: 2, stderr: expect.stringContaining('one is needed') as string });
+    expect(many).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('each needs a directory of its own') as string,
+    });
   });
 
   it('are asked for wrongly with exit code 2 and a word on what was meant', async () => {
