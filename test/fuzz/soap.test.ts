@@ -1,4 +1,4 @@
-import { describe, expect } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { describeDisk, readDisks } from '../../src/hosts/vsphere/devices.js';
 import { readConfiguration } from '../../src/hosts/vsphere/configuration.js';
 import { flattenSnapshots } from '../../src/hosts/vsphere/description.js';
@@ -55,6 +55,14 @@ describe('a host’s answer', () => {
     if (disks !== undefined) strings(readConfiguration(config));
     for (const snapshot of flattenSnapshots(children(child(body, 'snapshot'), 'rootSnapshotList')))
       strings(snapshot);
+  });
+
+  it('that has a disk at a controller that is not known is told, and the disk not left out', () => {
+    const strange = CONFIG.replace('ParaVirtualSCSIController', 'VirtualTapeController');
+    const devices = children(child(bodyOf(strange), 'soapenv:Body', 'config', 'hardware'), 'device');
+    expect(() => readDisks(devices)).toThrow(
+      'its disk "[ds] db/db.vmdk" hangs on a controller that is not known (key "1000")',
+    );
   });
 
   fuzz('that is a fault is told in one line', mutated(FAULT), (xml) => {

@@ -50,13 +50,14 @@ export function readControllers(devices: readonly XmlInput[]): readonly Controll
   });
 }
 
-/** @throws EverthawError HostFault where the host tells no place or size of a disk */
+/** @throws EverthawError HostFault where the host tells no place or size of a disk, or one at no controller that is known */
 export function readDisks(devices: readonly XmlInput[]): readonly DiskDevice[] {
   const controllers = readControllers(devices);
   return devices.flatMap((device) => {
     if (typeOf(device) !== 'VirtualDisk') return [];
     const controller = controllers.find(({ key }) => key === Number(text(device, 'controllerKey')));
-    if (controller === undefined) return [];
+    // Left out, it would be missing in a backup that is called good.
+    if (controller === undefined) throw unplaced(device);
     const unitNumber = Number(text(device, 'unitNumber'));
     const capacityBytes =
       Number(text(device, 'capacityInBytes')) || Number(text(device, 'capacityInKB')) * 1024;
@@ -79,6 +80,15 @@ export function readDisks(devices: readonly XmlInput[]): readonly DiskDevice[] {
         node: device,
       },
     ];
+  });
+}
+
+function unplaced(disk: XmlInput): EverthawError {
+  return new EverthawError({
+    code: 'HostFault',
+    what: 'read the disks of a VM',
+    why: `its disk ${JSON.stringify(text(disk, 'backing', 'fileName'))} hangs on a controller that is not known (key ${JSON.stringify(text(disk, 'controllerKey'))})`,
+    hint: 'put it on a SCSI, SATA, NVMe or IDE controller, or back it up from within the guest',
   });
 }
 
