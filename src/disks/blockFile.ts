@@ -6,6 +6,8 @@ const SECTOR_BYTES = 4096;
 
 /** Where a copy's bytes go. */
 export interface BlockSink {
+  /** Rejects as soon as it can take no more, whether or not something is being written then; a file is not lost like that. */
+  readonly lost?: Promise<never>;
   write(data: Buffer, at: number): Promise<void>;
   /** Some of what was written; none at the end. */
   read(target: Buffer, at: number): Promise<number>;

@@ -10,6 +10,7 @@ import type { SourceProgram } from '../system/sourceProgram.js';
  * standard output as soon as it takes bytes, and ends well when all of them are on its disk.
  */
 export class BlockPipe implements BlockSink {
+  readonly lost: Promise<never>;
   readonly #child: ChildProcess;
   readonly #ended: Promise<number | string>;
   readonly #tail: () => string;
@@ -21,6 +22,9 @@ export class BlockPipe implements BlockSink {
     this.#tail = tailOf(this.#child);
     this.#ended = exitOf(this.#child);
     this.#ended.catch(() => undefined);
+    // A slow source has nothing to write for long, and would find out as late.
+    this.lost = this.#ended.then((exit) => (exit === 0 ? new Promise<never>(() => undefined) : this.#fail()));
+    this.lost.catch(() => undefined);
     // What it means, the program's end says.
     this.#child.stdin?.on('error', () => undefined);
   }

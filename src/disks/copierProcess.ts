@@ -23,7 +23,11 @@ async function copy(order: CopyOrder): Promise<CopyReport> {
     report({ kind: 'progress', bytes: writer.bytes, durableBytes: writer.durableBytes });
   }, PROGRESS_MS);
   try {
-    await Promise.race([writer.failed, fill(writer, pool, order)]);
+    await Promise.race([
+      writer.failed,
+      ...(file.lost === undefined ? [] : [file.lost]),
+      fill(writer, pool, order),
+    ]);
     return { kind: 'done', ...(await writer.end()) };
   } finally {
     clearInterval(timer);
