@@ -18,13 +18,22 @@ export async function leftoversOnLibvirt(
 
 async function halfMadeDomains(libvirt: LabLibvirt): Promise<readonly string[]> {
   const found: string[] = [];
-  for (const name of (await libvirt.virsh('list', '--all', '--name')).split('\n').filter(Boolean)) {
-    const xml = await libvirt.virsh('dumpxml', '--inactive', name);
+  for (const name of await namesOf(libvirt)) {
+    const { code, stdout: xml, stderr } = await libvirt.tryVirsh('dumpxml', '--inactive', name);
+    if (code !== 0) {
+      // A run that is looked at may have renamed or undefined it since it was listed.
+      if ((await namesOf(libvirt)).includes(name)) throw new Error(stderr);
+      continue;
+    }
     if (/\.(restoring|replaced)-/.test(name) || xml.includes('everthaw-owner'))
       found.push(`half-restored VM "${name}"`);
     if (xml.includes('.everthaw-')) found.push(`definition of "${name}" names an overlay`);
   }
   return found;
+}
+
+async function namesOf(libvirt: LabLibvirt): Promise<readonly string[]> {
+  return (await libvirt.virsh('list', '--all', '--name')).split('\n').filter(Boolean);
 }
 
 async function onGuest(libvirt: LabLibvirt, guest: LabGuest): Promise<readonly string[]> {
