@@ -26,6 +26,7 @@ import { readIdentity } from '../../src/hosts/libvirt/connection/identity.js';
 import { importWay } from '../../src/hosts/libvirt/restore/importWay.js';
 import { findVms } from '../../src/hosts/libvirt/inventory/inventory.js';
 import { holdPath, writeRecords } from '../../src/hosts/libvirt/snapshot/holdDirectory.js';
+import { allRoots } from '../../src/hosts/libvirt/snapshot/holdRoots.js';
 import { checkHostNeeds } from '../../src/hosts/libvirt/connection/hostNeeds.js';
 import { localShell, type HostShell } from '../../src/system/hostShell.js';
 import { isAutostarted } from '../../src/hosts/libvirt/inventory/unkeptParts.js';
@@ -318,6 +319,28 @@ describe('a domain that nobody would write', () => {
     await expect(findVms(seen, { kind: 'name', value: 'odd' })).rejects.toMatchObject({ code: 'HostFault' });
     await seen.close();
     await virsh.run('remove it', ['undefine', odd]);
+  });
+});
+
+describe('a domain that ends while all are asked for their disks', () => {
+  it('hides no other’s holds', async () => {
+    const uuid = await defineVm('staying');
+    const settings = LIBVIRT_SETTINGS.parse({});
+    let refused = 0;
+    class Ending extends Virsh {
+      override async ask(...args: Parameters<Virsh['ask']>): ReturnType<Virsh['ask']> {
+        if (!args[1].includes('domstats') || refused === 3) return virsh.ask(...args);
+        refused += 1;
+        return {
+          output: '',
+          said: 'error: Requested operation is not valid: domain is not running',
+        };
+      }
+    }
+    const roots = await allRoots({ virsh: new Ending(virsh.shell, ''), settings });
+    expect(refused).toBe(3);
+    expect(roots).toContain(images);
+    await virsh.run('remove it', ['undefine', uuid, '--keep-nvram']);
   });
 });
 

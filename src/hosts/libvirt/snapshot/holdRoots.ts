@@ -33,12 +33,27 @@ export function rootsOf({ domain, definition }: VmLook): readonly string[] {
  * uses is where its hold is.
  */
 export async function allRoots({ virsh, settings }: Libvirt): Promise<readonly string[]> {
-  const stats = await virsh.run('list the disks of all VMs', ['domstats', '--block', '--backing', '--raw']);
+  const stats = await blockStatsOfAll(virsh);
   const files = [...stats.matchAll(/^ *block\.\d+\.path=(\/.*)$/gm)].map(([, path = '']) => path);
   const roots = [...files, ...(await scratchFiles(virsh))].map(placeOf);
   return [
     ...new Set([...(settings.scratchDirectory === undefined ? [] : [settings.scratchDirectory]), ...roots]),
   ];
+}
+
+/** How often all VMs are asked for their disks: each time another one may just have ended. */
+const TRIES = 10;
+
+/** libvirt refuses to tell of any VM as long as one of them is ending; a moment later it is known to be off. */
+async function blockStatsOfAll(virsh: Virsh): Promise<string> {
+  for (let left = TRIES - 1; ; left -= 1) {
+    try {
+      return await virsh.run('list the disks of all VMs', ['domstats', '--block', '--backing', '--raw']);
+    } catch (error) {
+      if (left === 0 || !(error instanceof EverthawError) || !/domain is not running/i.test(error.why))
+        throw error;
+    }
+  }
 }
 
 /** How many are asked at once. */
