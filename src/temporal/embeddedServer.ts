@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { createServer } from 'node:net';
+import { createInterface } from 'node:readline';
 import { connectClient } from './client.js';
 import { isListening } from './listening.js';
 import { prepareNamespace } from './namespace.js';
@@ -21,11 +22,30 @@ export interface EmbeddedOptions {
   readonly wishedPorts?: { readonly server: number; readonly ui: number };
 }
 
+/** How often it is started: it chooses ports for its parts before it takes them, and another program may be faster. */
+const STARTS = 3;
+
 /** Starts Temporal's development server and returns when it answers and the namespace is fit for us. */
 export async function startEmbeddedServer(
   options: EmbeddedOptions,
   signal: AbortSignal,
 ): Promise<EmbeddedServer> {
+  for (let left = STARTS - 1; ; left -= 1) {
+    try {
+      return await startOnce(options, signal);
+    } catch (error) {
+      if (left === 0 || !(error instanceof EndedAtOnce)) throw error;
+    }
+  }
+}
+
+class EndedAtOnce extends Error {
+  constructor(exit: number | string, why: string) {
+    super(`the Temporal server ended with ${exit}: ${why}`);
+  }
+}
+
+async function startOnce(options: EmbeddedOptions, signal: AbortSignal): Promise<EmbeddedServer> {
   const port = await freePort(options.wishedPorts?.server ?? 7233);
   const uiPort = await freePort(options.wishedPorts?.ui ?? 8233);
   const child = spawnTethered(
@@ -50,11 +70,12 @@ export async function startEmbeddedServer(
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );
   const tail = tailOf(child);
+  const panic = panicOf(child);
   const address = `127.0.0.1:${port}`;
   try {
     await until(async () => {
       const exit = child.exitCode ?? child.signalCode;
-      if (exit !== null) throw new Error(`the Temporal server ended with ${exit}: ${tail()}`);
+      if (exit !== null) throw new EndedAtOnce(exit, panic() ?? tail());
       if (!(await isListening(child.pid ?? 0, port))) return false;
       const client = await connectClient({ address, namespace: options.namespace }).catch(() => undefined);
       if (client === undefined) return false;
@@ -73,6 +94,16 @@ export async function startEmbeddedServer(
     throw error;
   }
   return { process: child, address, uiUrl: `http://127.0.0.1:${uiPort}` };
+}
+
+/** Why a Go program panicked: after that line come pages of its stack. */
+function panicOf({ stderr }: ChildProcess): () => string | undefined {
+  let panic: string | undefined;
+  if (stderr !== null)
+    createInterface({ input: stderr }).on('line', (line) => {
+      if (line.startsWith('panic: ')) panic ??= line;
+    });
+  return () => panic;
 }
 
 /** The wished port if it is free, else one that is. */

@@ -57,6 +57,7 @@ export class LabGuest {
     const domain: GuestDomain = {
       name,
       uuid: randomUUID(),
+      accelerator: saved.accelerator,
       disks: [
         await copyDisk(saved.disks[0], directory, 'vda', first),
         await copyDisk(saved.disks[1], directory, 'vdb', second),

@@ -4,6 +4,7 @@ import { access, mkdir, mkdtemp, open, readFile, rename, rm, truncate, writeFile
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { until } from '../../src/system/until.js';
+import { chooseAccelerator, type Accelerator } from './accelerator.js';
 import { writeData } from './disks.js';
 import { askAgent, execInGuest } from './guestAgent.js';
 import { domainXml, type GuestDomain } from './guestXml.js';
@@ -13,6 +14,8 @@ import { run } from './run.js';
 
 const MIB = 1024 * 1024;
 const BOOT_PATIENCE_MS = 120_000;
+/** Under a KVM that works it takes two or three. */
+const KVM_PATIENCE_MS = 20_000;
 /** Of one file: small enough that a disk has several, large enough that making them is quick. */
 const FILE_MIB = 8;
 
@@ -41,6 +44,7 @@ export const HUGE: GuestSizes = { firstMiB: 8192, dataMiB: 3072, secondMiB: 64 }
 export interface SavedGuest {
   readonly disks: readonly [string, string];
   readonly memory: string;
+  readonly accelerator: Accelerator;
 }
 
 /**
@@ -48,20 +52,43 @@ export interface SavedGuest {
  * seconds, to restore a part of one.
  */
 export async function savedGuest(libvirt: LabLibvirt, sizes: GuestSizes): Promise<SavedGuest> {
-  const directory = join(GUEST, 'saved', await keyOf(sizes));
-  if (!(await exists(directory))) {
-    await mkdir(join(GUEST, 'saved'), { recursive: true });
-    const aside = await mkdtemp(join(GUEST, 'saved/new-'));
-    try {
-      await bootAndSave(libvirt, sizes, filesIn(aside));
+  const accelerator = await chooseAccelerator(() => tryKvm(libvirt));
+  const directory = join(GUEST, 'saved', await keyOf(sizes, accelerator));
+  if (!(await exists(directory)))
+    await inNewDirectory(async (aside) => {
+      await bootAndSave(libvirt, sizes, filesIn(aside, accelerator), BOOT_PATIENCE_MS);
       await rename(aside, directory).catch(async (error: unknown) => {
         if (!(await exists(directory))) throw error;
       });
+    });
+  return filesIn(directory, accelerator);
+}
+
+/** Boots a guest under KVM, saves it, and restores it, as each test will. */
+function tryKvm(libvirt: LabLibvirt): Promise<void> {
+  return inNewDirectory(async (aside) => {
+    const saved = filesIn(aside, 'kvm');
+    await bootAndSave(libvirt, SMALL, saved, KVM_PATIENCE_MS);
+    const domain = newDomain(libvirt, saved);
+    const saveFile = join(aside, 'save');
+    await writeSaveFile(saved.memory, domain, saveFile);
+    try {
+      await libvirt.virsh('restore', saveFile);
+      await awaitAgent(libvirt, domain.name, KVM_PATIENCE_MS);
     } finally {
-      await rm(aside, { recursive: true, force: true });
+      await libvirt.tryVirsh('destroy', domain.name);
     }
+  });
+}
+
+async function inNewDirectory(work: (directory: string) => Promise<void>): Promise<void> {
+  await mkdir(join(GUEST, 'saved'), { recursive: true });
+  const aside = await mkdtemp(join(GUEST, 'saved/new-'));
+  try {
+    await work(aside);
+  } finally {
+    await rm(aside, { recursive: true, force: true });
   }
-  return filesIn(directory);
 }
 
 /** A save file for `virsh restore` that brings the saved guest up as another domain, with other disks. */
@@ -84,26 +111,25 @@ const MAGIC = 'LibvirtQemudSave';
 const HEADER_BYTES = 92;
 const LENGTH_OFFSET = 20;
 
-async function bootAndSave(libvirt: LabLibvirt, sizes: GuestSizes, saved: SavedGuest): Promise<void> {
+async function bootAndSave(
+  libvirt: LabLibvirt,
+  sizes: GuestSizes,
+  saved: SavedGuest,
+  patienceMs: number,
+): Promise<void> {
   const [first, second] = saved.disks;
   await makeFileSystem(first, sizes.firstMiB, sizes.dataMiB);
   await makeFileSystem(second, sizes.secondMiB, 0);
-  const name = `first-${randomUUID().slice(0, 8)}`;
-  const console = join(libvirt.directory, `${name}.console`);
+  const domain = newDomain(libvirt, saved);
+  const { name, console } = domain;
   const xml = join(libvirt.directory, `${name}.xml`);
-  await writeFile(
-    xml,
-    domainXml({
-      ...{ name, uuid: randomUUID(), console },
-      disks: saved.disks.map((file, n) => ({ target: n === 0 ? 'vda' : 'vdb', file, format: 'raw' })),
-    }),
-  );
-  await libvirt.virsh('create', xml);
+  await writeFile(xml, domainXml(domain));
   try {
-    await awaitAgent(libvirt, name);
+    await libvirt.virsh('create', xml);
+    await awaitAgent(libvirt, name, patienceMs);
     await until(
       async () => (await execInGuest(libvirt, name, ['cat', '/run/writer.state'])).code === 0,
-      AbortSignal.timeout(BOOT_PATIENCE_MS),
+      AbortSignal.timeout(patienceMs),
     );
     await execInGuest(libvirt, name, ['sh', '-c', ZERO_FREE_MEMORY]);
     const whole = `${saved.memory}.whole`;
@@ -112,18 +138,32 @@ async function bootAndSave(libvirt: LabLibvirt, sizes: GuestSizes, saved: SavedG
     await rm(whole);
   } catch (error) {
     await libvirt.tryVirsh('destroy', name);
-    throw new Error(`the lab guest does not come up: ${await readFile(console, 'utf8')}`, { cause: error });
+    const said = await readFile(console, 'utf8').catch(() => 'it said nothing');
+    throw new Error(`the lab guest does not come up: ${said}`, { cause: error });
   }
 }
 
-export async function awaitAgent(libvirt: LabLibvirt, name: string): Promise<void> {
+function newDomain(libvirt: LabLibvirt, { disks, accelerator }: SavedGuest): GuestDomain {
+  const name = `first-${randomUUID().slice(0, 8)}`;
+  return {
+    ...{ name, uuid: randomUUID(), accelerator },
+    console: join(libvirt.directory, `${name}.console`),
+    disks: disks.map((file, n) => ({ target: n === 0 ? 'vda' : 'vdb', file, format: 'raw' })),
+  };
+}
+
+export async function awaitAgent(
+  libvirt: LabLibvirt,
+  name: string,
+  patienceMs = BOOT_PATIENCE_MS,
+): Promise<void> {
   await until(
     () =>
       askAgent(libvirt, name, 'guest-ping').then(
         () => true,
         () => false,
       ),
-    AbortSignal.timeout(BOOT_PATIENCE_MS),
+    AbortSignal.timeout(patienceMs),
   );
 }
 
@@ -152,11 +192,11 @@ async function cutHeader(whole: string, memory: string): Promise<void> {
 }
 
 /** Memory fits only the guest, the devices and the programs that it was saved with. */
-async function keyOf(sizes: GuestSizes): Promise<string> {
+async function keyOf(sizes: GuestSizes, accelerator: Accelerator): Promise<string> {
   const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` };
   const parts = [
     await readFile(join(GUEST, 'sources'), 'utf8'),
-    domainXml({ name: '', uuid: '', disks: [], console: '' }),
+    domainXml({ name: '', uuid: '', disks: [], accelerator, console: '' }),
     (await run('qemu-system-x86_64', ['--version'])).stdout,
     (await run('libvirtd', ['--version'], { env })).stdout,
   ];
@@ -165,8 +205,9 @@ async function keyOf(sizes: GuestSizes): Promise<string> {
   return `${firstMiB}-${dataMiB}-${secondMiB}-${hash}`;
 }
 
-function filesIn(directory: string): SavedGuest {
+function filesIn(directory: string, accelerator: Accelerator): SavedGuest {
   return {
+    accelerator,
     disks: [join(directory, 'vda.raw'), join(directory, 'vdb.raw')],
     memory: join(directory, 'memory'),
   };

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Accelerator } from './accelerator.js';
 import { GUEST } from './programs.js';
 
 export interface GuestDisk {
@@ -11,16 +12,17 @@ export interface GuestDomain {
   readonly name: string;
   readonly uuid: string;
   readonly disks: readonly GuestDisk[];
+  readonly accelerator: Accelerator;
   /** Where the console's text goes. */
   readonly console: string;
 }
 
 /**
  * The domain of a lab guest, as plain as can be. Its devices are the same for every VM: memory that was saved of one is
- * restored into another. TCG and not KVM: it is there on every machine, and behaves the same.
+ * restored into another.
  */
-export function domainXml({ name, uuid, disks, console }: GuestDomain): string {
-  return `<domain type='qemu'>
+export function domainXml({ name, uuid, disks, accelerator, console }: GuestDomain): string {
+  return `<domain type='${accelerator}'>
   <name>${name}</name>
   <uuid>${uuid}</uuid>
   <memory unit='MiB'>192</memory>
