@@ -34,11 +34,11 @@ export async function withSweepTools<T>(
       troubles.push({ what: 'look at the host that is named', why: error.message, isSilent: true });
     }
   }
+  const records = new HoldingRecords(directories.holdings);
   try {
-    const records = new HoldingRecords(directories.holdings);
     const destinations = new Destinations(settings.stateDirectory);
     return await work({ proxy: settings.proxy, hosts, records, destinations, user }, troubles);
   } finally {
-    await endSweep({ hosts, user });
+    await endSweep({ hosts, records, user });
   }
 }

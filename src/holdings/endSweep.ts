@@ -1,7 +1,12 @@
 import type { SweepTools } from './listing.js';
 
-/** Ends what a sweep itself took: its login sessions, and the loan of a host that it was given. */
-export async function endSweep({ hosts, user }: Pick<SweepTools, 'hosts' | 'user'>): Promise<void> {
+/** Ends what a sweep itself took: its login sessions, and the loan of a host that it was given. Notes that nobody ended go, too. */
+export async function endSweep({
+  hosts,
+  records,
+  user,
+}: Pick<SweepTools, 'hosts' | 'records' | 'user'>): Promise<void> {
+  await records.removeAbandoned();
   const lent = (await hosts.registered()).map(({ uuid }) => uuid);
   // The last loan of a host may have gone in this very sweep, while its session is still open.
   const loggedIn = (await hosts.sessions()).filter((session) => session.user === user);

@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto';
-import { access, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { fileNameOf } from '../domain/fileName.js';
 import { formatOwner, parseOwner, type OwnerRecord } from '../domain/owner.js';
 import type { HoldingKind, RunRef } from '../domain/holding.js';
+import { removeAbandoned, removeWhole, writeWhole } from '../system/wholeFile.js';
 
 /** What this proxy noted of a thing that cannot carry its owner itself: a lease, an NBD server. */
 export interface HoldingRecord {
@@ -28,13 +28,7 @@ export class HoldingRecords {
   async write(kind: HoldingKind, record: HoldingRecord): Promise<void> {
     const file = this.#file(kind, record.owner);
     await mkdir(join(this.#directory, kind), { recursive: true, mode: 0o700 });
-    // Two steps of a run may note the same at once.
-    const aside = `${file}.${randomUUID()}`;
-    await writeFile(aside, JSON.stringify({ ...record, owner: formatOwner(record.owner) }), {
-      mode: 0o600,
-      flush: true,
-    });
-    await rename(aside, file);
+    await writeWhole(file, JSON.stringify({ ...record, owner: formatOwner(record.owner) }));
   }
 
   async read(kind: HoldingKind, run: RunRef): Promise<HoldingRecord | undefined> {
@@ -50,7 +44,13 @@ export class HoldingRecords {
   }
 
   async remove(kind: HoldingKind, run: RunRef): Promise<void> {
-    await rm(this.#file(kind, run), { force: true });
+    await removeWhole(this.#file(kind, run));
+  }
+
+  /** Removes what killed processes left half written: nothing was taken yet by its word. */
+  async removeAbandoned(): Promise<void> {
+    const kinds = await readdir(this.#directory).catch(() => []);
+    for (const kind of kinds) await removeAbandoned(join(this.#directory, kind));
   }
 
   async list(kind: HoldingKind): Promise<readonly HoldingRecord[]> {

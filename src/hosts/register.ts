@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { EverthawError } from '../domain/errors.js';
 import { fileNameOf } from '../domain/fileName.js';
 import { formatOwner, parseOwner, type OwnerRecord } from '../domain/owner.js';
+import { writeWhole } from '../system/wholeFile.js';
 import { LIBVIRT_SETTINGS } from './libvirt/connection/settings.js';
 import { Secret } from './secret.js';
 
@@ -87,10 +87,8 @@ export class HostRegister {
   async assign(uuid: string, loan: string, owner: OwnerRecord): Promise<void> {
     const file = join(this.#place(uuid), loan, OWNER_FILE);
     // Whoever started the run and its first step note the same, perhaps at once.
-    const aside = `${file}.${randomUUID()}`;
     try {
-      await writeFile(aside, formatOwner(owner));
-      await rename(aside, file);
+      await writeWhole(file, formatOwner(owner));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }

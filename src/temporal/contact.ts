@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import * as z from 'zod';
 import { readJson } from '../system/jsonFile.js';
 import { machineIdentity } from '../system/machine.js';
+import { removeAbandoned, writeWhole } from '../system/wholeFile.js';
 import type { LastHeard } from '../domain/offline.js';
 
 const CONTACT = z.object({
@@ -23,10 +23,8 @@ export async function noteContact(
   const { cluster, namespace } = server;
   const contact = { cluster, namespace, at: new Date().toISOString(), bootId, uptimeMs: await uptimeMs() };
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  // Two workers of a proxy may note it at once.
-  const aside = `${file}.${randomUUID()}`;
-  await writeFile(aside, JSON.stringify(contact), { mode: 0o600, flush: true });
-  await rename(aside, file);
+  await removeAbandoned(dirname(file));
+  await writeWhole(file, JSON.stringify(contact));
 }
 
 /** When a server was last heard of; undefined where no note can be read. After a reboot only the time since then is certain. */
