@@ -2,6 +2,7 @@ import { createCommitSnapshot, createSettle, createVcbCleanup } from './cleanup.
 import { createSweep, type SweepDependencies } from './sweep.js';
 import { visiting } from './visiting.js';
 import { createRemoveSnapshots, createUseSnapshot } from './existingSnapshot.js';
+import { createFetchBackup } from './fetchBackup.js';
 import { createPreflight } from './preflight.js';
 import { createRemoveLeftovers } from './removeLeftovers.js';
 import { createPlanRestore } from './restorePlan.js';
@@ -28,6 +29,7 @@ export function createActivities(dependencies: SweepDependencies) {
     commitSnapshot: visiting(dependencies, createCommitSnapshot(dependencies)),
     vcbCleanup: visiting(dependencies, createVcbCleanup(dependencies)),
     settle: createSettle(dependencies),
+    fetchBackup: createFetchBackup(dependencies),
     verifyBackup: createVerifyBackup(),
     planRestore: createPlanRestore(dependencies),
     importVm: createImportVm(dependencies),

@@ -2,7 +2,7 @@ import { access, constants, readdir, stat } from 'node:fs/promises';
 import type { Destination } from '../destinations/destination.js';
 import type { Destinations } from '../destinations/destinations.js';
 import { freeBytes } from '../destinations/directory.js';
-import { isPartialName } from '../destinations/verifyRestorePoint.js';
+import { isPartialName } from '../destinations/listedPoint.js';
 import { EverthawError } from '../domain/errors.js';
 import { finding, findings, type Finding } from '../domain/finding.js';
 import { formatBytes } from '../domain/format.js';

@@ -109,7 +109,7 @@ function historicRestore(name: string, description: string, example: string): Co
   return addPlaceDefaults(
     historic(name)
       .description(description)
-      .requiredOption('-s <source>', 'directory')
+      .requiredOption('-s <source>', 'directory, or scp://user@host:/path')
       .addHelpText('after', `\nExample:\n  ${name} -h vc.example.com -u backup -s ${example}`)
       .option('-a <catalog>', 'an edited copy of a catalog')
       .addOption(

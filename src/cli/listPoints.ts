@@ -1,16 +1,14 @@
 import { formatBytes } from '../domain/format.js';
 import { printable } from '../domain/printable.js';
-import { listRestorePoints, type ListedPoint } from '../destinations/listRestorePoints.js';
-import { localDirectory } from './localDirectory.js';
+import type { ListedPoint } from '../destinations/listedPoint.js';
 import { EXIT, Output } from './output.js';
+import { storedBackupsBelow } from './storedBackups.js';
 
 const COLUMNS = ['VM', 'point in time', 'kind', 'consistency', 'size', 'host', 'directory'];
 
 /** Lists restore points; what cannot be restored as it is makes the exit code `partial`. */
 export async function listPoints(directories: readonly string[], json: boolean): Promise<void> {
-  const points = await listRestorePoints(
-    directories.map((directory) => localDirectory(directory, 'list the backups below')),
-  );
+  const points = await storedBackupsBelow(directories);
   const output = new Output(json);
   if (json) for (const point of points) output.result(point, []);
   else for (const line of linesOf(points)) output.say(line);

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { Settings } from '../config/settings.js';
 import { parseCatalog, type Catalog } from '../domain/catalog.js';
 import { EverthawError } from '../domain/errors.js';
@@ -6,13 +5,14 @@ import { CATALOG_FILE, type Manifest } from '../domain/manifest.js';
 import { placeWish } from '../domain/placeWish.js';
 import type { PlaceWish } from '../domain/runs.js';
 import { readPlainFile } from '../destinations/restorePoint.js';
+import type { StoredBackup } from '../destinations/storedBackup.js';
 import { LARGEST_CATALOG_BYTES } from '../destinations/verifyRestorePoint.js';
 
 /** Where a restore is to go, if a catalog or defaults were given: else to where the manifest says. */
 export async function placesOf(
   { console: given }: Pick<Settings, 'console'>,
   file: string | undefined,
-  directory: string,
+  backup: StoredBackup,
   manifest: Manifest,
 ): Promise<{ readonly places?: PlaceWish; readonly notes: readonly string[] }> {
   const { restoreDatastore, restoreHost, restoreResourcePool, restoreFolder } = given;
@@ -23,14 +23,25 @@ export async function placesOf(
     ...(restoreFolder === undefined ? {} : { folderPath: restoreFolder }),
   };
   if (file === undefined && Object.keys(defaults).length === 0) return { notes: [] };
-  return placeWish(manifest, await readCatalog(file ?? join(directory, CATALOG_FILE)), defaults);
+  const catalog = file === undefined ? await catalogOf(backup) : await readCatalog(file);
+  return placeWish(manifest, catalog, defaults);
 }
 
-async function readCatalog(file: string): Promise<Catalog> {
+function catalogOf(backup: StoredBackup): Promise<Catalog> {
+  const text = backup.readText(CATALOG_FILE, LARGEST_CATALOG_BYTES);
+  return catalogIn(text, `${backup.directory}/${CATALOG_FILE}`);
+}
+
+function readCatalog(file: string): Promise<Catalog> {
+  return catalogIn(readPlainFile(file, LARGEST_CATALOG_BYTES), file);
+}
+
+async function catalogIn(read: Promise<string>, file: string): Promise<Catalog> {
   let text: string;
   try {
-    text = await readPlainFile(file, LARGEST_CATALOG_BYTES);
+    text = await read;
   } catch (error) {
+    if (error instanceof EverthawError) throw error;
     throw new EverthawError({
       code: 'WrongUsage',
       what: `read catalog ${file}`,

@@ -5,7 +5,7 @@ export function addPointCommands(program: Command): void {
   program
     .command('list')
     .description('list the backups below directories: VM, time, kind, consistency, size, host')
-    .argument('<directory...>')
+    .argument('<directory...>', 'directories, or scp://user@host:/path')
     .addHelpText('after', '\nExample:\n  everthaw list /backups')
     .option('--json', 'one JSON object a line', false)
     .action(async (directories: readonly string[], { json }: { json: boolean }) => {
@@ -16,7 +16,7 @@ export function addPointCommands(program: Command): void {
   program
     .command('show')
     .description('show everything that is known of a backup')
-    .argument('<backup>', 'its directory')
+    .argument('<backup>', 'its directory, or scp://user@host:/path')
     .addHelpText('after', '\nExample:\n  everthaw show /backups/db1-fullVM')
     .option('--json', 'as one JSON object', false)
     .action(async (directory: string, { json }: { json: boolean }) => {
@@ -27,7 +27,7 @@ export function addPointCommands(program: Command): void {
   program
     .command('verify')
     .description('hash every file of backups and open every disk; exit code 1 if any is bad')
-    .argument('<backup...>', 'their directories')
+    .argument('<backup...>', 'their directories, or scp://user@host:/path')
     .addHelpText('after', '\nExample:\n  everthaw verify /backups/db1-fullVM')
     .option('--json', 'one JSON object a line', false)
     .action(async (directories: readonly string[], { json }: { json: boolean }) => {

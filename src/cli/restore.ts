@@ -22,7 +22,7 @@ export function addRestore(program: Command, readSettings: ReadSettings): void {
   const command = program
     .command('restore')
     .description('restore a VM from a backup directory')
-    .argument('<directory>', 'the backup')
+    .argument('<backup>', 'its directory, or scp://user@host:/path')
     .option('--name <name>', 'restore under another name, beside the original')
     .option(
       '--catalog <file>',

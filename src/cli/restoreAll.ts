@@ -1,11 +1,10 @@
 import type { Settings } from '../config/settings.js';
 import { EverthawError } from '../domain/errors.js';
 import { printable } from '../domain/printable.js';
-import { listRestorePoints } from '../destinations/listRestorePoints.js';
-import { localDirectory } from './localDirectory.js';
 import { EXIT, Output } from './output.js';
 import type { RestoreFlags } from './restore.js';
 import { runRestore } from './runRestore.js';
+import { storedBackupsBelow } from './storedBackups.js';
 
 /**
  * Restores every backup below a directory, one after the other, and tells what became of each. A catalog that is given is used for each
@@ -15,7 +14,7 @@ import { runRestore } from './runRestore.js';
  */
 export async function restoreAll(settings: Settings, directory: string, flags: RestoreFlags): Promise<void> {
   const output = new Output(flags.json);
-  const points = await listRestorePoints([localDirectory(directory, 'restore all backups below')]);
+  const points = await storedBackupsBelow([directory]);
   if (points.length === 0) {
     throw new EverthawError({
       code: 'WrongUsage',

@@ -1,17 +1,20 @@
 import { randomUUID } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Settings } from '../config/settings.js';
 import { formatBytes, formatDuration } from '../domain/format.js';
+import { fileNameOf } from '../domain/fileName.js';
 import type { Manifest } from '../domain/manifest.js';
 import { restoreWish } from '../domain/placeWish.js';
 import type { RestoreRequest, RestoreResult, RestoreWish } from '../domain/runs.js';
-import { readManifest } from '../destinations/restorePoint.js';
+import { isScpUrl } from '../domain/scpUrl.js';
 import type { Host } from '../hosts/host.js';
-import { localDirectory } from './localDirectory.js';
 import { accessHost, type HostAccess } from './hostAccess.js';
 import { answerFor, type Answer } from './existing.js';
 import { Output } from './output.js';
 import { placesOf } from './places.js';
 import { EXISTING, type RestoreFlags } from './restore.js';
+import { storedBackup } from './storedBackups.js';
 import { oneOf } from './values.js';
 
 /** What became of one backup: restored, started (`--detach`), or left alone because of what is there. */
@@ -19,13 +22,14 @@ export type RestoreOutcome = 'restored' | 'kept';
 
 export async function runRestore(
   settings: Settings,
-  directoryText: string,
+  named: string,
   flags: RestoreFlags,
 ): Promise<RestoreOutcome> {
-  const directory = localDirectory(directoryText, 'restore');
-  const manifest = await readManifest(directory);
+  const backup = await storedBackup(named);
+  const { directory } = backup;
+  const manifest = await backup.manifest();
   const name = flags.name ?? manifest.vm.name;
-  const { places, notes } = await placesOf(settings, flags.catalog, directory, manifest);
+  const { places, notes } = await placesOf(settings, flags.catalog, backup, manifest);
   for (const note of notes) console.error(`note: ${note}`);
   const wish = {
     ...(places === undefined ? {} : { places }),
@@ -48,6 +52,7 @@ export async function runRestore(
     proxy: settings.proxy,
     loan: randomUUID(),
     directory,
+    ...(isScpUrl(directory) ? { fetchInto: placeToFetch(settings, manifest) } : {}),
     existing: existing.answer,
     powerOn: flags.powerOn,
     ...wish,
@@ -62,6 +67,11 @@ export async function runRestore(
     describe: describeRestore,
   });
   return 'restored';
+}
+
+/** Where the run keeps what it fetches from another machine, until it ends (F4). */
+function placeToFetch({ console: { tempDirectory = tmpdir() } }: Settings, { vm }: Manifest): string {
+  return join(tempDirectory, fileNameOf(vm.name));
 }
 
 async function lookAtHost(

@@ -1,29 +1,30 @@
-import { join } from 'node:path';
 import { parseCatalog } from '../domain/catalog.js';
 import { messageOf } from '../domain/errors.js';
 import { formatBytes } from '../domain/format.js';
 import { CATALOG_FILE, type Manifest } from '../domain/manifest.js';
 import { printable } from '../domain/printable.js';
 import { formatTransport } from '../domain/transport.js';
-import { readManifest, readPlainFile } from '../destinations/restorePoint.js';
+import type { StoredBackup } from '../destinations/storedBackup.js';
 import { LARGEST_CATALOG_BYTES } from '../destinations/verifyRestorePoint.js';
-import { localDirectory } from './localDirectory.js';
 import { Output } from './output.js';
+import { storedBackup } from './storedBackups.js';
 
 /** Tells all of one restore point. Its catalog is told beside it, or why it cannot be read. @throws EverthawError BackupDamaged */
-export async function showPoint(directoryText: string, json: boolean): Promise<void> {
-  const directory = localDirectory(directoryText, 'show');
-  const manifest = await readManifest(directory);
-  const catalog = await readCatalog(join(directory, CATALOG_FILE));
+export async function showPoint(named: string, json: boolean): Promise<void> {
+  const backup = await storedBackup(named);
+  const { directory } = backup;
+  const manifest = await backup.manifest();
+  const catalog = await readCatalog(backup);
   const lines = [...headOf(directory, manifest), ...partsOf(manifest), ...catalogLines(catalog)];
   new Output(json).result({ directory, manifest, catalog }, lines.map(printable));
 }
 
 type ShownCatalog = Readonly<Record<string, string>> | { readonly unreadable: string };
 
-async function readCatalog(file: string): Promise<ShownCatalog> {
+async function readCatalog(backup: StoredBackup): Promise<ShownCatalog> {
   try {
-    return Object.fromEntries(parseCatalog(await readPlainFile(file, LARGEST_CATALOG_BYTES), file));
+    const text = await backup.readText(CATALOG_FILE, LARGEST_CATALOG_BYTES);
+    return Object.fromEntries(parseCatalog(text, `${backup.directory}/${CATALOG_FILE}`));
   } catch (error) {
     return { unreadable: messageOf(error) };
   }

@@ -5,8 +5,8 @@ import {
   type OnVerified,
   type VerifiedPoint,
 } from '../destinations/verifyRestorePoint.js';
-import { localDirectory } from './localDirectory.js';
 import { EXIT, Output } from './output.js';
+import { storedBackup } from './storedBackups.js';
 
 /** Often enough for the eye. */
 const TELL_MS = 200;
@@ -18,7 +18,7 @@ export async function verifyPoints(directories: readonly string[], json: boolean
   for (const directory of directories) {
     const told = progressOf(json);
     const point = await verifyRestorePoint(
-      localDirectory(directory, 'verify'),
+      await storedBackup(directory),
       told.tell,
       new AbortController().signal,
     );

@@ -416,7 +416,12 @@ export const SETTINGS = {
     env: 'EVERTHAW_VM_NAME_CACHE',
     conf: 'VMNAMECACHE',
   },
-  tempDirectory: { kind: PATH, what: 'TEMPDIR: room for copies over scp', conf: 'TEMPDIR' },
+  tempDirectory: {
+    kind: PATH,
+    what: 'TEMPDIR: room for a backup that is fetched over ssh while it is restored; else the system’s own',
+    env: 'EVERTHAW_TEMPDIR',
+    conf: 'TEMPDIR',
+  },
   restoreDatastore: {
     kind: GIVEN,
     what: 'DSPATH: where VMs of ESX 2.5 backups are restored to, as `[oldvms] %VMNAME%`',

@@ -1,9 +1,13 @@
 import { isScpUrl, parseScpUrl } from '../domain/scpUrl.js';
 import { ProxySockets } from '../system/proxySockets.js';
-import { sshShell } from '../system/sshShell.js';
+import { sshShell, type SshShell } from '../system/sshShell.js';
 import type { Destination } from './destination.js';
+import { byVmAndTime, type ListedPoint } from './listedPoint.js';
+import { listRestorePoints } from './listRestorePoints.js';
 import { localDirectory } from './localDirectory.js';
+import { listSshBackups, sshBackup } from './sshBackup.js';
 import { sshDirectory } from './sshDirectory.js';
+import { localBackup, type FarBackup, type StoredBackup } from './storedBackup.js';
 
 /** Leads to the places of backups by what names them: an absolute path of this machine, or an scp URL. */
 export class Destinations {
@@ -15,9 +19,30 @@ export class Destinations {
 
   /** Nothing is connected to before the place is asked for something. @throws EverthawError WrongUsage */
   async at(directory: string): Promise<Destination> {
-    if (!isScpUrl(directory)) return localDirectory(directory);
-    const { destination, port } = parseScpUrl(directory);
-    const sockets = await ProxySockets.open(this.#stateDirectory);
-    return sshDirectory(directory, sshShell(destination, port, sockets));
+    return isScpUrl(directory)
+      ? sshDirectory(directory, await this.#shellAt(directory))
+      : localDirectory(directory);
+  }
+
+  /** The same of what is read there. */
+  async backupAt(directory: string): Promise<StoredBackup> {
+    return isScpUrl(directory) ? this.farBackupAt(directory) : localBackup(directory);
+  }
+
+  async farBackupAt(url: string): Promise<FarBackup> {
+    return sshBackup(url, await this.#shellAt(url));
+  }
+
+  /** All that is or was to be a restore point below directories, by VM, then time. @throws EverthawError where one cannot be read */
+  async listBelow(roots: readonly string[]): Promise<readonly ListedPoint[]> {
+    const points = [...(await listRestorePoints(roots.filter((root) => !isScpUrl(root))))];
+    for (const root of new Set(roots.filter(isScpUrl)))
+      points.push(...(await listSshBackups(root, await this.#shellAt(root))));
+    return points.sort(byVmAndTime);
+  }
+
+  async #shellAt(url: string): Promise<SshShell> {
+    const { destination, port } = parseScpUrl(url);
+    return sshShell(destination, port, await ProxySockets.open(this.#stateDirectory));
   }
 }

@@ -5,6 +5,7 @@ import * as z from 'zod';
 import { EverthawError } from '../domain/errors.js';
 import { MANIFEST_FILE, type Manifest } from '../domain/manifest.js';
 import type { JsonObject } from '../domain/vm.js';
+import { OWNER_FILE } from './directory.js';
 
 /** A file's name within the directory: it cannot lead out of it. */
 const fileName = z
@@ -109,6 +110,9 @@ export function parseManifest(text: string, directory: string): Manifest {
     repeated(disks.map(({ file }) => file));
   if (twice !== undefined) throw damaged(directory, `its manifest lists ${twice} twice`);
   const listed = new Set(files.map(({ path }) => path));
+  const reserved = files.find(({ path }) => path === MANIFEST_FILE || path === OWNER_FILE);
+  if (reserved !== undefined)
+    throw damaged(directory, `its manifest lists ${reserved.path} as a file of the VM`);
   const unlisted = disks.find(({ file: name }) => !listed.has(name));
   if (unlisted !== undefined) throw damaged(directory, `its manifest lists no hash for ${unlisted.file}`);
   return parsed.data;

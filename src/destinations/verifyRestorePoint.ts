@@ -1,12 +1,9 @@
-import { lstat, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { parseCatalog } from '../domain/catalog.js';
 import { catalogFaults } from '../domain/catalogFaults.js';
 import { isErrorWithCode, messageOf } from '../domain/errors.js';
 import { CATALOG_FILE, MANIFEST_FILE, type Manifest } from '../domain/manifest.js';
-import { imageFault } from '../disks/imageFault.js';
-import { fileFault } from './fileFault.js';
-import { readManifest, readPlainFile } from './restorePoint.js';
+import { isPartialName } from './listedPoint.js';
+import type { StoredBackup } from './storedBackup.js';
 
 /** Far more than the lines of a thousand disks. */
 export const LARGEST_CATALOG_BYTES = 4 * 1024 * 1024;
@@ -29,12 +26,14 @@ export type OnVerified = (file: string, bytes: number, totalBytes: number) => vo
 
 /** Looks at everything that a restore point is made of, to its end: one fault does not hide another. */
 export async function verifyRestorePoint(
-  directory: string,
+  backup: StoredBackup,
   onProgress: OnVerified,
   signal: AbortSignal,
 ): Promise<VerifiedPoint> {
+  const { directory } = backup;
   const nothing = { directory, bytes: 0, faults: [], unseen: [], notes: [] };
-  if (await isPartial(directory))
+  const names = await backup.names().catch((): readonly string[] => []);
+  if (isPartialName(directory) && !names.includes(MANIFEST_FILE))
     return {
       ...nothing,
       state: 'unknown',
@@ -42,20 +41,22 @@ export async function verifyRestorePoint(
     };
   let manifest: Manifest;
   try {
-    manifest = await readManifest(directory);
+    manifest = await backup.manifest();
   } catch (error) {
     if (!isErrorWithCode(error, 'BackupDamaged')) throw error;
     return { ...nothing, state: 'bad', faults: [error.why] };
   }
-  const faults = [...(await hashAll(directory, manifest, onProgress, signal))];
+  const faults = [...(await hashAll(backup, manifest, onProgress, signal))];
   const unseen: string[] = [];
+  const notes = othersIn(names, manifest);
   // What is not the bytes that were backed up is not worth opening, and may be made to do harm.
   if (faults.length === 0) {
-    faults.push(...(await readCatalog(directory, manifest)));
+    faults.push(...(await readCatalog(backup, manifest)));
+    if (backup.imageFault === undefined) notes.push(NOT_OPENED);
     for (const disk of manifest.disks) {
       try {
-        const names = manifest.files.map(({ path }) => path);
-        const fault = await imageFault(join(directory, disk.file), disk, names, signal);
+        const files = manifest.files.map(({ path }) => path);
+        const fault = await backup.imageFault?.(disk, files, signal);
         if (fault !== undefined) faults.push(`disk ${disk.label}: ${fault}`);
       } catch (error) {
         if (!isErrorWithCode(error, 'ProgramMissing')) throw error;
@@ -70,12 +71,15 @@ export async function verifyRestorePoint(
     bytes: manifest.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     faults,
     unseen,
-    notes: await othersIn(directory, manifest),
+    notes,
   };
 }
 
+/** Every byte of them is what was written; what they hold is looked at again before they are restored. */
+const NOT_OPENED = 'its disks were hashed where they are, and not opened';
+
 async function hashAll(
-  directory: string,
+  backup: StoredBackup,
   { files }: Manifest,
   onProgress: OnVerified,
   signal: AbortSignal,
@@ -87,36 +91,25 @@ async function hashAll(
     const tell = (bytes: number): void => {
       onProgress(file.path, before + bytes, totalBytes);
     };
-    const fault = await fileFault(directory, file, tell, signal);
+    const fault = await backup.fileFault(file, tell, signal);
     if (fault !== undefined) faults.push(fault);
     before += file.sizeBytes;
   }
   return faults;
 }
 
-async function readCatalog(directory: string, manifest: Manifest): Promise<readonly string[]> {
+async function readCatalog(backup: StoredBackup, manifest: Manifest): Promise<readonly string[]> {
   if (!manifest.files.some(({ path }) => path === CATALOG_FILE)) return ['the manifest lists no catalog'];
-  const file = join(directory, CATALOG_FILE);
   try {
-    const text = await readPlainFile(file, LARGEST_CATALOG_BYTES);
-    return catalogFaults(parseCatalog(text, file), manifest);
+    const text = await backup.readText(CATALOG_FILE, LARGEST_CATALOG_BYTES);
+    return catalogFaults(parseCatalog(text, `${backup.directory}/${CATALOG_FILE}`), manifest);
   } catch (error) {
     return [messageOf(error)];
   }
 }
 
-async function othersIn(directory: string, manifest: Manifest): Promise<readonly string[]> {
+function othersIn(names: readonly string[], manifest: Manifest): string[] {
   const ours = new Set([MANIFEST_FILE, ...manifest.files.map(({ path }) => path)]);
-  const others = (await readdir(directory)).filter((name) => !ours.has(name)).sort();
+  const others = names.filter((name) => !ours.has(name)).toSorted();
   return others.map((name) => `${name} is no file of the backup`);
-}
-
-async function isPartial(directory: string): Promise<boolean> {
-  if (!isPartialName(directory)) return false;
-  return (await lstat(join(directory, MANIFEST_FILE)).catch(() => undefined)) === undefined;
-}
-
-/** Whether a directory has the name of a backup that is not finished (F6a). */
-export function isPartialName(directory: string): boolean {
-  return /\.partial-[0-9a-f-]{36}$/.test(directory);
 }

@@ -136,8 +136,10 @@ export interface RestoreRequest {
   readonly proxy: string;
   /** As of a backup. */
   readonly loan: string;
-  /** The restore point's directory on the proxy. */
+  /** The restore point's directory on the proxy, or its scp URL. */
   readonly directory: string;
+  /** Where it is fetched to first: a path of the proxy that the directory's name begins with, in TEMPDIR. */
+  readonly fetchInto?: string;
   /** What to do where a VM of that name exists, or files where its disks would be (F12); a person was asked before. */
   readonly existing: 'abort' | 'overwrite';
   readonly powerOn: boolean;

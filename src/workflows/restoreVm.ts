@@ -1,5 +1,5 @@
 import { formatBytes } from '../domain/format.js';
-import { restoredDirectoryName } from '../domain/names.js';
+import { partialName, restoredDirectoryName } from '../domain/names.js';
 import type { MadeVm, RestorePlan, RestoreRequest, RestoreResult, Step } from '../domain/runs.js';
 import type { Debts } from './debts.js';
 import { heldRun, StoppedByOperator, type HeldRun } from './heldRun.js';
@@ -13,13 +13,13 @@ export function restoreVm(request: RestoreRequest): Promise<RestoreResult> {
   return heldRun(`Restore of "${request.vm.name}"`, request, (held) => restore(request, held));
 }
 
-async function restore(
-  request: RestoreRequest,
-  { run, debts, report, operator }: HeldRun,
-): Promise<RestoreResult> {
-  const { vm, proxy, retries, directory } = request;
+async function restore(wanted: RestoreRequest, held: HeldRun): Promise<RestoreResult> {
+  const { run, debts, report, operator } = held;
+  const { vm, proxy, retries } = wanted;
   const step: Step = { run, vm, proxy, retries };
   const startedAt = Date.now();
+  const directory = await broughtHere(wanted, step, held);
+  const request: RestoreRequest = { ...wanted, directory };
 
   report.enter('verifying the backup');
   const backup = await movingOnProxy(proxy, directory).verifyBackup({ ...step, directory });
@@ -51,6 +51,19 @@ async function restore(
     durationMs: Date.now() - startedAt,
     warnings: [...plan.warnings, ...finished.warnings],
   };
+}
+
+/** Where the backup's files are on the proxy: where they were, or where they were fetched to, for as long as the run lasts. */
+async function broughtHere(request: RestoreRequest, step: Step, { debts, report }: HeldRun): Promise<string> {
+  const { directory, fetchInto } = request;
+  if (fetchInto === undefined) return directory;
+  const { run, vm, proxy } = step;
+  const here = partialName(fetchInto, run.runId);
+  debts.owe({ kind: 'partialDirectory', run, vm, proxy, directory: here });
+  report.enter('fetching the backup');
+  const bytes = await movingOnProxy(proxy, directory).fetchBackup({ ...step, directory, fetchInto });
+  report.note(`${formatBytes(bytes)} fetched`);
+  return here;
 }
 
 async function makeVm(

@@ -17,6 +17,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Manifest } from '../../src/domain/manifest.js';
 import { listRestorePoints } from '../../src/destinations/listRestorePoints.js';
+import { localBackup } from '../../src/destinations/storedBackup.js';
 import { verifyRestorePoint } from '../../src/destinations/verifyRestorePoint.js';
 import { writeBackup } from '../lab/backupDirectory.js';
 import { run } from '../lab/run.js';
@@ -62,7 +63,7 @@ const HARMS: Readonly<Record<string, (file: string) => Promise<unknown>>> = {
 };
 
 function verify(directory: string) {
-  return verifyRestorePoint(directory, () => undefined, new AbortController().signal);
+  return verifyRestorePoint(localBackup(directory), () => undefined, new AbortController().signal);
 }
 
 describe('a backup that somebody did harm to', () => {
