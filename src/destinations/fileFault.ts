@@ -5,7 +5,8 @@ import { hashFile } from '../disks/hashFile.js';
 
 /** What stands where a file of a backup should be. */
 export type Entry =
-  { readonly kind: 'file'; readonly sizeBytes: number } | { readonly kind: 'link' | 'other' | 'missing' };
+  | { readonly kind: 'file'; readonly sizeBytes: number }
+  | { readonly kind: 'directory' | 'link' | 'other' | 'missing' };
 
 /** Why what stands there is not the file that the manifest tells of, as far as it can be told unread. A link leads elsewhere. */
 export function entryFaultOf(found: Entry, { path, sizeBytes }: ManifestFile): string | undefined {
@@ -14,6 +15,7 @@ export function entryFaultOf(found: Entry, { path, sizeBytes }: ManifestFile): s
       return `${path} is missing`;
     case 'link':
       return `${path} is a link to elsewhere`;
+    case 'directory':
     case 'other':
       return `${path} is no file`;
     case 'file':

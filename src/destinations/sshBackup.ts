@@ -1,4 +1,6 @@
-import { MANIFEST_FILE } from '../domain/manifest.js';
+import { posix } from 'node:path';
+import { EverthawError } from '../domain/errors.js';
+import { MANIFEST_FILE, type Manifest, type ManifestFile } from '../domain/manifest.js';
 import { parseScpUrl, scpUrlBelow } from '../domain/scpUrl.js';
 import type { SshShell } from '../system/sshShell.js';
 import { entryFaultOf, hashFaultOf, type Entry } from './fileFault.js';
@@ -41,25 +43,66 @@ export async function listSshBackups(root: string, shell: SshShell): Promise<rea
   const { path } = parseScpUrl(root);
   const what = `list the backups below "${root}"`;
   const said = await new SshScripts(shell).runLong(what, LIST, [path]);
+  const [entries = '', texts = '', end] = said.split('\n');
+  if (end !== END)
+    throw new EverthawError({
+      code: 'WrongUsage',
+      what,
+      why: 'there are more files than can be listed at once',
+      hint: 'list directories below it one by one',
+    });
+  const directories = directoriesIn(entries);
+  const manifests = manifestsIn(texts);
   const points: ListedPoint[] = [];
-  for (const line of said.split('\n').filter((each) => each !== '')) {
-    const [below = '', entries = '', manifest] = line.split(' ').map(decoded);
-    const directory = below === '' ? root : scpUrlBelow(root, below);
-    const found = entriesOf(entries);
-    if (manifest !== undefined && manifest !== '')
-      points.push(
-        await listedPoint(
-          directory,
-          () => parseManifest(manifest, directory),
-          (file) => entryFaultOf(found.get(file.path) ?? { kind: 'missing' }, file),
-        ),
-      );
-    else if (found.has(MANIFEST_FILE))
-      points.push({ state: 'damaged', directory, why: 'its manifest cannot be read' });
-    else if (isPartialName(directory))
-      points.push({ state: 'partial', directory, why: 'it is not finished' });
+  let level: readonly string[] = [''];
+  while (level.length > 0) {
+    const below: string[] = [];
+    for (const directory of level) {
+      const found = directories.get(directory) ?? new Map<string, Entry>();
+      const url = directory === '' ? root : scpUrlBelow(root, directory);
+      const manifest = found.get(MANIFEST_FILE);
+      if (manifest !== undefined) {
+        const text = manifests.get(directory) ?? '';
+        const read = (): Manifest => {
+          if (manifest.kind !== 'file') throw damaged(url, 'its manifest is no file');
+          return parseManifest(text, url);
+        };
+        const faultOf = (file: ManifestFile) =>
+          entryFaultOf(found.get(file.path) ?? { kind: 'missing' }, file);
+        points.push(await listedPoint(url, read, faultOf));
+      } else if (isPartialName(url))
+        points.push({ state: 'partial', directory: url, why: 'it is not finished' });
+      else
+        for (const [name, { kind }] of found)
+          if (kind === 'directory') below.push(directory === '' ? name : `${directory}/${name}`);
+    }
+    level = below;
   }
   return points;
+}
+
+/** What lies in each directory, by its path below the root. Of `<type> <bytes> <path>`, each ended by a NUL. */
+function directoriesIn(base64: string): ReadonlyMap<string, ReadonlyMap<string, Entry>> {
+  const directories = new Map<string, Map<string, Entry>>();
+  for (const record of namesIn(base64)) {
+    const [, type = '', size = '', path = ''] = /^(\S) (\d+) (.*)$/s.exec(record) ?? [];
+    const { dir, base } = posix.parse(path);
+    const found = directories.get(dir) ?? new Map<string, Entry>();
+    directories.set(dir, found.set(base, entryOf(type, size)));
+  }
+  return directories;
+}
+
+/** Texts of manifests by their directory. Of names and texts in turn, each ended by a NUL; one with a NUL comes in parts. */
+function manifestsIn(base64: string): ReadonlyMap<string, string> {
+  const parts = decoded(base64).split('\0');
+  const texts = new Map<string, string>();
+  for (let at = 0; at + 1 < parts.length; at += 2) {
+    const directory = posix.dirname(parts[at] ?? '').replace(/^\.\/?/, '');
+    const before = texts.get(directory);
+    texts.set(directory, before === undefined ? (parts[at + 1] ?? '') : `${before}\0${parts[at + 1] ?? ''}`);
+  }
+  return texts;
 }
 
 function decoded(base64: string): string {
@@ -72,19 +115,16 @@ function namesIn(base64: string): readonly string[] {
     .filter((name) => name !== '');
 }
 
-/** Of `<type> <bytes> <name>`, each ended by a NUL. */
-function entriesOf(text: string): ReadonlyMap<string, Entry> {
-  const entries = text.split('\0').flatMap((entry) => {
-    const [, type = '', size = '', name = ''] = /^(\S) (\d+) (.*)$/s.exec(entry) ?? [];
-    return name === '' ? [] : [[name, entryOf(type, size)] as const];
-  });
-  return new Map(entries);
-}
+const KINDS: Readonly<Record<string, Exclude<Entry['kind'], 'file'>>> = {
+  d: 'directory',
+  l: 'link',
+  '-': 'missing',
+};
 
 /** By the letter of find's `%y`. */
 function entryOf(type: string, size: string | undefined): Entry {
   if (type === 'f') return { kind: 'file', sizeBytes: Number(size) };
-  return { kind: type === 'l' ? 'link' : type === '-' ? 'missing' : 'other' };
+  return { kind: KINDS[type] ?? 'other' };
 }
 
 /*
@@ -112,16 +152,14 @@ else
   echo "f $size \${hash%% *}"
 fi`;
 
-/** One line for each directory that holds a manifest or is not finished: its path, its entries, its manifest, each as base64. */
+/** What the list ends with that came whole. */
+const END = 'end';
+
+/** All entries, then all manifests: one line of base64 each. */
 const LIST = `
 cd -- "$1"
-find . -type d \\( -exec test -e '{}/${MANIFEST_FILE}' ';' -o -name '*.partial-*' \\) -prune -print0 |
-  xargs -0 -r -n 1 sh -c '
-    cd -- "$1" 2> /dev/null || exit 0
-    below=\${1#.}
-    printf %s "\${below#/}" | base64 -w 0
-    printf " "
-    find . -mindepth 1 -maxdepth 1 -printf "%y %s %f\\\\0" | base64 -w 0
-    printf " "
-    if [ -f ${MANIFEST_FILE} ] && [ ! -L ${MANIFEST_FILE} ]; then head -c ${LARGEST_MANIFEST_BYTES + 1} ${MANIFEST_FILE} | base64 -w 0; fi
-    echo' everthaw`;
+find . -mindepth 1 -printf '%y %s %P\\0' | base64 -w 0
+echo
+find . -type f -name ${MANIFEST_FILE} -size -${LARGEST_MANIFEST_BYTES / 1024}k -print0 | xargs -0 -r grep -a -z -Z -H '' | base64 -w 0
+echo
+echo ${END}`;

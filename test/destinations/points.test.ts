@@ -99,6 +99,19 @@ describe('everthaw show', () => {
     expect(shown.manifest).toEqual(await readManifest(join(root, 'web')));
     expect(shown.catalog['folderpath']).toBe('/DC0/vm');
   });
+
+  it.each(['manifest.json', '.everthaw-owner'])(
+    'refuses a manifest that lists %s, which says whose a directory is',
+    async (path) => {
+      await writeBackup(join(root, 'web'), 'web', ({ files, ...manifest }) => ({
+        ...manifest,
+        files: [...files, { path, role: 'log', sizeBytes: 1, sha256: '0'.repeat(64) }],
+      }));
+      const { code, stderr } = await everthaw('show', join(root, 'web'));
+      expect(code).toBe(1);
+      expect(stderr).toContain(`its manifest lists ${path} as a file of the VM. Hint: `);
+    },
+  );
 });
 
 describe('everthaw verify', () => {
