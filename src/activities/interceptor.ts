@@ -46,7 +46,7 @@ export class StepInterceptor implements ActivityInboundCallsInterceptor {
           pulse.beat();
         }, BEAT_MS);
         try {
-          return await next(input);
+          return await this.#steps.alone(nameOf(activityInfo()), () => next(input), cancellationSignal());
         } catch (error) {
           // The reason of an abort tells a cancellation from a lost heartbeat: both end the attempt, only one is the user's.
           if (cancellationSignal().aborted) throw cancelled();
@@ -73,6 +73,11 @@ export class StepInterceptor implements ActivityInboundCallsInterceptor {
       nonRetryable: false,
     });
   }
+}
+
+/** The same for each attempt of a step. */
+function nameOf({ workflowExecution, activityId }: Info): string {
+  return `${workflowExecution?.workflowId ?? ''} ${workflowExecution?.runId ?? ''} ${activityId}`;
 }
 
 function failureOf(error: unknown, step: Step | CleanupStep, pulse: PulseKeeper): ApplicationFailure {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { describe, expect, it } from 'vitest';
 import { StepInterceptor } from '../../src/activities/interceptor.js';
@@ -50,5 +51,63 @@ describe('an attempt of a step', () => {
           'attempt 2 of unknown was begun too late: another has taken its place',
         ) as unknown,
       });
+  });
+});
+
+describe('two attempts of a step in one process that stood still', () => {
+  const attempt = (n: number) =>
+    new MockActivityEnvironment({
+      attempt: n,
+      activityId: 'upload',
+      currentAttemptScheduledTimestampMs: Date.now(),
+    });
+
+  it('do not work at once', async () => {
+    const steps = new RunningSteps();
+    const interceptor = new StepInterceptor(steps, () => Promise.resolve(true));
+    const told: string[] = [];
+    const working = new AbortController();
+    const [first, second, other] = [
+      attempt(1),
+      attempt(2),
+      new MockActivityEnvironment({ activityId: 'other' }),
+    ];
+    const execute = (environment: MockActivityEnvironment, step: () => Promise<void>) =>
+      environment.run(() => interceptor.execute({ args: [{ retries: 'until gone' }], headers: {} }, step));
+    const earlier = execute(first, async () => {
+      told.push('1 begins');
+      await once(working.signal, 'abort');
+      told.push('1 ends');
+      throw new Error('nobody waits for it');
+    });
+    const later = execute(second, () => Promise.resolve(void told.push('2 begins')));
+    await execute(other, () => Promise.resolve(void told.push('the other')));
+    expect(told).toEqual(['1 begins', 'the other']);
+    working.abort();
+    await expect(earlier).rejects.toThrow();
+    await later;
+    expect(told).toEqual(['1 begins', 'the other', '1 ends', '2 begins']);
+    expect(steps.running).toBe(0);
+  });
+
+  it('are both ended by a cancellation', async () => {
+    const steps = new RunningSteps();
+    const interceptor = new StepInterceptor(steps, () => Promise.resolve(true));
+    const first = attempt(1);
+    const second = attempt(2);
+    const forEver = new AbortController();
+    const execute = (environment: MockActivityEnvironment) =>
+      environment.run(() =>
+        interceptor.execute({ args: [{ retries: 'until gone' }], headers: {} }, () =>
+          once(forEver.signal, 'abort'),
+        ),
+      );
+    const earlier = execute(first);
+    const later = execute(second);
+    second.cancel();
+    await expect(later).rejects.toThrow();
+    forEver.abort();
+    await earlier;
+    expect(steps.running).toBe(0);
   });
 });
