@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
-/** To write a note takes a moment: an older one that is not whole has no writer any more, or one that finds it gone and fails. */
+/** To write a note takes a moment: one that is not whole by then has no writer any more, or one that stands still. */
+const KILLED_MS = 5_000;
+/** Whoever stood still so long, and finds it gone, may fail. */
 const ABANDONED_MS = 30_000;
 
 const ASIDE = /\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.aside$/;
@@ -17,22 +19,27 @@ export async function writeWhole(file: string, text: string): Promise<void> {
   await rename(aside, file);
 }
 
-/** Removes a file that {@link writeWhole} wrote, and what was killed writing it. */
+/** Removes a file that {@link writeWhole} wrote, and what was killed writing it. Not what another is writing now: that is no end of it. */
 export async function removeWhole(file: string): Promise<void> {
   await rm(file, { force: true });
-  const own = (await asidesIn(dirname(file))).filter((name) => name.replace(ASIDE, '') === basename(file));
-  for (const name of own) await rm(join(dirname(file), name), { force: true });
+  await removeAsides(dirname(file), KILLED_MS, (name) => name === basename(file));
 }
 
 /** Removes what was killed while it wrote a file of a directory. */
 export async function removeAbandoned(directory: string): Promise<void> {
-  for (const name of await asidesIn(directory)) {
-    const file = join(directory, name);
-    const found = await stat(file).catch(() => undefined);
-    if (found !== undefined && Date.now() - found.mtimeMs > ABANDONED_MS) await rm(file, { force: true });
-  }
+  await removeAsides(directory, ABANDONED_MS, () => true);
 }
 
-async function asidesIn(directory: string): Promise<readonly string[]> {
-  return (await readdir(directory).catch(() => [])).filter((name) => ASIDE.test(name));
+async function removeAsides(
+  directory: string,
+  olderMs: number,
+  isOf: (name: string) => boolean,
+): Promise<void> {
+  const names = await readdir(directory).catch((): readonly string[] => []);
+  for (const name of names) {
+    if (!ASIDE.test(name) || !isOf(name.replace(ASIDE, ''))) continue;
+    const file = join(directory, name);
+    const found = await stat(file).catch(() => undefined);
+    if (found !== undefined && Date.now() - found.mtimeMs > olderMs) await rm(file, { force: true });
+  }
 }

@@ -33,9 +33,11 @@ describe('a file that is whole or not there', () => {
   it('goes with what was killed writing it, and with no other', async () => {
     await writeWhole(join(directory, 'note.json'), '{}');
     await writeWhole(join(directory, 'other.json'), '{}');
-    await killedWriter(ASIDE, 0);
+    const writing = `${ASIDE.slice(0, -7)}f.aside`;
+    await killedWriter(ASIDE, 6);
+    await killedWriter(writing, 0);
     await removeWhole(join(directory, 'note.json'));
-    expect(await readdir(directory)).toEqual(['other.json']);
+    expect((await readdir(directory)).sort()).toEqual([writing, 'other.json']);
   });
 
   it('that a living process may just be writing is not taken from it', async () => {
