@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { OF_TEMPLATE } from '../checks/refusals.js';
 import type { Settings } from '../config/settings.js';
 import { EverthawError } from '../domain/errors.js';
 import { printable } from '../domain/printable.js';
@@ -35,10 +36,16 @@ export async function backupAll(
   if (!isScpUrl(root) && !(await isDirectory(root)))
     throw refused(root, 'it is no directory', 'make it, or name another');
   const access = await accessHost(settings);
-  const vms = await vmsOf(settings, access.host, specText).finally(() => access.host.logout());
-  if (vms.length === 0)
+  const found = await vmsOf(settings, access.host, specText).finally(() => access.host.logout());
+  const vms = found.filter(({ isTemplate }) => isTemplate === undefined);
+  if (found.length === 0)
     throw refused(root, `no VM matches ${specText}`, 'see what there is with everthaw vms any:');
   refuseSharing(root, vms);
+  for (const { name, isTemplate } of found) {
+    if (isTemplate === undefined) continue;
+    const line = `left out: ${JSON.stringify(name)}: ${OF_TEMPLATE.why}; ${OF_TEMPLATE.hint}`;
+    output.result({ state: 'leftOut', vm: name, ...OF_TEMPLATE }, [line]);
+  }
   const below = { ...settings, backup: { ...settings.backup, root } };
   let failed = 0;
   for (const vm of vms) {

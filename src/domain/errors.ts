@@ -38,6 +38,7 @@ export const ERROR_CODES = [
   'UnexpectedError',
   'VmAmbiguous',
   'VmInUse',
+  'VmIsTemplate',
   'VmNotFound',
   'WrongUsage',
 ] as const;
