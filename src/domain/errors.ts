@@ -40,6 +40,7 @@ export const ERROR_CODES = [
   'VmInUse',
   'VmIsTemplate',
   'VmNotFound',
+  'WorkerMissing',
   'WrongUsage',
 ] as const;
 
