@@ -37,7 +37,7 @@ function sectionsOf(command) {
 
 const text = [
   '# Commands\n',
-  'What `--help` says of each program and command. Made by `npm run generate`, from what the programs themselves read.\n',
+  'What `--help` says of each program and command. Made by `npm run generate`, from what the programs themselves read. Who comes from VCB: [vcb-commands.md](vcb-commands.md).\n',
   ...programs().flatMap(sectionsOf),
 ].join('\n');
 const made = await format(text, { ...(await resolveConfig(DOCUMENT)), filepath: DOCUMENT });

@@ -3,6 +3,7 @@ import {
   refuseDisk,
   refuseDisks,
   refuseSnapshots,
+  refuseTemplate,
   refuseTransport,
   refuseUnquiesced,
   takesSnapshot,
@@ -22,6 +23,7 @@ export function createPreflight(dependencies: Dependencies) {
     await takeLoan(dependencies, { ...input, loan: request.loan });
     const host = await hostOf(dependencies, input);
     const vm = await host.describeVm(request.vm.instanceUuid);
+    refuseTemplate(vm);
     refuseDisks(vm);
     refuseSnapshots(vm, request.snapshotPolicy, run.runId);
     if (takesSnapshot(request)) refuseUnquiesced(vm, request.quiesce);

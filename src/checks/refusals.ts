@@ -3,7 +3,7 @@ import { SNAPSHOT_NAME } from '../domain/names.js';
 import { parseOwner } from '../domain/owner.js';
 import type { BackupRequest, SnapshotPolicy } from '../domain/runs.js';
 import { formatTransport, type Transport } from '../domain/transport.js';
-import type { DiskDescription, SnapshotInfo, VmDescription } from '../domain/vm.js';
+import type { DiskDescription, SnapshotInfo, VmDescription, VmSummary } from '../domain/vm.js';
 import type { Host } from '../hosts/host.js';
 
 /*
@@ -13,6 +13,17 @@ import type { Host } from '../hosts/host.js';
 /** Whether a run takes a snapshot of its own. */
 export function takesSnapshot({ snapshotPolicy }: Pick<BackupRequest, 'snapshotPolicy'>): boolean {
   return snapshotPolicy === 'automatic' || snapshotPolicy === 'createonly';
+}
+
+export const OF_TEMPLATE = {
+  why: 'it is a template, and cannot be snapshotted',
+  hint: 'clone it and back the clone up, or convert it to a VM',
+} as const;
+
+/** @throws EverthawError VmIsTemplate */
+export function refuseTemplate({ name, isTemplate }: VmSummary): void {
+  if (isTemplate === undefined) return;
+  throw new EverthawError({ code: 'VmIsTemplate', what: `back up "${name}"`, ...OF_TEMPLATE });
 }
 
 /** @throws EverthawError DiskNotSupported */

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { VM_SPEC_FORMS } from '../domain/vmSpecForms.js';
 import type { ReadSettings } from './readSettings.js';
-import { addRunFlags, type RunFlags } from './runFlags.js';
+import { addRunFlags, addSeriesFlags, type RunFlags, type SeriesFlags } from './runFlags.js';
 import { addSettingFlags } from './settingFlags.js';
 
-export interface BackupFlags extends RunFlags {
+export interface BackupFlags extends RunFlags, SeriesFlags {
   readonly to?: string;
   readonly installPath?: string;
 }
@@ -25,7 +25,7 @@ export function addBackup(program: Command, readSettings: ReadSettings): void {
     ...(['root', 'transport', 'diskFormat', 'quiesce'] as const),
     ...(['snapshotPolicy', 'preexistingSnapshot', 'preexistingMountPoint'] as const),
   );
-  addRunFlags(command).action(async (vm: string, flags: BackupFlags) => {
+  addRunFlags(addSeriesFlags(command)).action(async (vm: string, flags: BackupFlags) => {
     const settings = await readSettings(flags, { installPath: flags.installPath });
     const { runBackups } = await import('./backupAll.js');
     await runBackups(settings, vm, flags);

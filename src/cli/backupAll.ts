@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
+import { OF_TEMPLATE } from '../checks/refusals.js';
 import type { Settings } from '../config/settings.js';
 import { EverthawError } from '../domain/errors.js';
-import { printable } from '../domain/printable.js';
 import { isScpUrl } from '../domain/scpUrl.js';
 import { namesMany, parseVmSpec } from '../domain/vmSpec.js';
 import type { VmSummary } from '../domain/vm.js';
@@ -10,7 +10,9 @@ import { accessHost } from './hostAccess.js';
 import { EXIT, Output } from './output.js';
 import type { BackupFlags } from './backup.js';
 import { backUp, destinationOf, runBackup } from './runBackup.js';
-import type { RunFlags } from './runFlags.js';
+import { MOST_AT_ONCE, type RunFlags, type SeriesFlags } from './runFlags.js';
+import { Series, type SeriesOutcome } from './series.js';
+import { wholeNumber } from './values.js';
 
 /** Backs up the VM that a spec names, or each of the many. */
 export async function runBackups(settings: Settings, vmText: string, flags: BackupFlags): Promise<void> {
@@ -20,8 +22,8 @@ export async function runBackups(settings: Settings, vmText: string, flags: Back
 }
 
 /**
- * Backs up each VM that a spec names to a directory of its own below `root`, one after the other, and tells what became of each.
- * One that fails does not hold up the others.
+ * Backs up each VM that a spec names to a directory of its own below `root`, one after the other or several at once, and tells what
+ * became of each. One that fails does not hold up the others.
  *
  * @throws EverthawError WrongUsage where root is no directory, nothing matches, or two VMs would share a directory (F6a)
  */
@@ -29,32 +31,45 @@ export async function backupAll(
   settings: Settings,
   specText: string,
   root: string,
-  flags: RunFlags,
+  flags: RunFlags & SeriesFlags,
 ): Promise<void> {
   const output = new Output(flags.json);
+  const parallel = wholeNumber('--parallel', flags.parallel, 1, MOST_AT_ONCE);
   if (!isScpUrl(root) && !(await isDirectory(root)))
     throw refused(root, 'it is no directory', 'make it, or name another');
   const access = await accessHost(settings);
-  const vms = await vmsOf(settings, access.host, specText).finally(() => access.host.logout());
-  if (vms.length === 0)
+  const found = await vmsOf(settings, access.host, specText).finally(() => access.host.logout());
+  const vms = found.filter(({ isTemplate }) => isTemplate === undefined);
+  if (found.length === 0)
     throw refused(root, `no VM matches ${specText}`, 'see what there is with everthaw vms any:');
   refuseSharing(root, vms);
-  const below = { ...settings, backup: { ...settings.backup, root } };
-  let failed = 0;
-  for (const vm of vms) {
-    output.say(`== ${printable(vm.name)}`);
-    try {
-      await backUp(settings, access, vm, destinationOf({}, below, vm.name), flags);
-    } catch (error) {
-      failed += 1;
-      output.error(error);
-    }
+  for (const { name, isTemplate } of found) {
+    if (isTemplate === undefined) continue;
+    const line = `left out: ${JSON.stringify(name)}: ${OF_TEMPLATE.why}; ${OF_TEMPLATE.hint}`;
+    output.result({ state: 'leftOut', vm: name, ...OF_TEMPLATE }, [line]);
   }
-  const state = failed === 0 ? 'succeeded' : failed === vms.length ? 'failed' : 'partial';
-  output.result({ state, vms: vms.length, failed }, [
-    `${vms.length - failed} of ${vms.length} done, ${failed} failed`,
+  const below = { ...settings, backup: { ...settings.backup, root } };
+  // Here once, rather than by the first of many: where there is no server yet, it is started.
+  const { client } = await (await import('./temporalAccess.js')).accessTemporal(settings);
+  const byName = new Map(vms.map((vm) => [vm.name, vm]));
+  const series = new Series(output, [...byName.keys()], parallel);
+  const outcomes = await series.each(async (name, member) => {
+    const vm = byName.get(name);
+    if (vm !== undefined) await backUp(settings, access, vm, destinationOf({}, below, name), flags, member);
+  });
+  await client.connection.close();
+  tell(outcomes, output);
+  if (series.isCancelled) process.exitCode = EXIT.interrupted;
+}
+
+function tell(outcomes: readonly SeriesOutcome[], output: Output): void {
+  const count = (wanted: SeriesOutcome): number => outcomes.filter((each) => each === wanted).length;
+  const [all, done, failed, notBegun] = [outcomes.length, count('done'), count('failed'), count('not begun')];
+  const state = done === all ? 'succeeded' : done === 0 ? 'failed' : 'partial';
+  output.result({ state, vms: all, failed, ...(notBegun === 0 ? {} : { notBegun }) }, [
+    `${done} of ${all} done, ${failed} failed${notBegun === 0 ? '' : `, ${notBegun} not begun`}`,
   ]);
-  if (failed > 0) process.exitCode = failed === vms.length ? EXIT.failed : EXIT.partial;
+  if (done < all) process.exitCode = done === 0 ? EXIT.failed : EXIT.partial;
 }
 
 /** Names are reversible, so only VMs of one name share a directory. */

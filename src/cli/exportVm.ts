@@ -14,6 +14,7 @@ import { isScpUrl } from '../domain/scpUrl.js';
 import { parseVmSpec } from '../domain/vmSpec.js';
 import { startBackup } from '../temporal/runs.js';
 import { filesNotBuilt } from './filesNotBuilt.js';
+import { LoneRun } from './loneRun.js';
 import { Output } from './output.js';
 import { backupRequest, findVm } from './runBackup.js';
 import { startLent } from './startAndFollow.js';
@@ -40,7 +41,7 @@ export async function exportVm(
   // A program reads one line of what this one says: where its files are.
   const asked = new AbortController();
   const standing = client.connection.withAbortSignal(asked.signal, () => untilItStands(handle, request));
-  const exported = await watchRunUntil(handle, standing, new Output(json, 'beside'));
+  const exported = await watchRunUntil(handle, standing, new LoneRun(handle, new Output(json, 'beside')));
   // A question whose answer nobody wants any more would keep this program until the server gives up on it: 20 s.
   asked.abort();
   new Output(json).result(exported, [exported.directory]);

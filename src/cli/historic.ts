@@ -5,6 +5,7 @@ import { addPlaceDefaults, EXISTING, type RestoreFlags } from './restore.js';
 import { addCleanupFlags, runCleanup, type CleanupFlags } from './cleanup.js';
 import { filesNotBuilt } from './filesNotBuilt.js';
 import { settingsReader } from './readSettings.js';
+import { addSeriesFlags, type SeriesFlags } from './runFlags.js';
 import { offering } from './values.js';
 
 const readSettings = settingsReader();
@@ -182,14 +183,15 @@ function whichVm(): EverthawError {
 
 /** `vcbSnapAll`: backs up each VM that a spec names. */
 export function vcbSnapAll(): Command {
-  return historicBackup('vcbSnapAll', 'back up each VM that a spec names, one after the other')
+  return addSeriesFlags(historicBackup('vcbSnapAll', 'back up each VM that a spec names'))
     .requiredOption('-a <spec>', VM_SPEC_FORMS)
     .requiredOption('-r <directory>', 'each gets a directory of its own below it; it must exist')
     .addHelpText('after', '\nExample:\n  vcbSnapAll -h vc.example.com -u backup -a any: -r /backups')
-    .action(async (flags: HistoricBackupFlags) => {
+    .action(async (flags: HistoricBackupFlags & SeriesFlags) => {
       const settings = await readBackupSettings(flags);
       const { backupAll } = await import('./backupAll.js');
-      await backupAll(settings, flags.a, flags.r, { json: flags.json, detach: false });
+      const { json, parallel } = flags;
+      await backupAll(settings, flags.a, flags.r, { json, parallel, detach: false });
     });
 }
 

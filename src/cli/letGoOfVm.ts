@@ -6,6 +6,7 @@ import { parseVmSpec } from '../domain/vmSpec.js';
 import { judgeAll, ofVm } from '../holdings/sweep.js';
 import { clusterIdOf } from '../temporal/client.js';
 import { askLiveness } from '../temporal/liveness.js';
+import { servedEnd } from '../temporal/servedEnd.js';
 import { findOneVm } from './findVms.js';
 import { accessHost } from './hostAccess.js';
 import { showAndRelease } from './leftovers.js';
@@ -13,7 +14,7 @@ import { Output } from './output.js';
 import { withSweepTools } from './sweepTools.js';
 import { accessTemporal } from './temporalAccess.js';
 
-/** `post-command`: lets go of a VM. Idempotent. */
+/** `post-command`: lets go of a VM. Idempotent. @throws EverthawError WorkerMissing where nobody is there to end its run */
 export async function letGoOfVm(settings: Settings, vmText: string, json: boolean): Promise<void> {
   const { host } = await accessHost(settings);
   const { instanceUuid } = await findOneVm(settings, host, parseVmSpec(vmText, settings.lookup)).finally(() =>
@@ -22,7 +23,11 @@ export async function letGoOfVm(settings: Settings, vmText: string, json: boolea
   await endAndLetGo(settings, { hostUuid: host.identity.uuid, instanceUuid }, { endsRun: true, json });
 }
 
-/** Ends a VM's living run if that is wanted, waits until it has let go, and lets go of what else is left of that VM. */
+/**
+ * Ends a VM's living run if that is wanted, waits until it has let go, and lets go of what else is left of that VM.
+ *
+ * @throws EverthawError WorkerMissing where nobody is there to end the run
+ */
 export async function endAndLetGo(
   settings: Settings,
   { hostUuid, instanceUuid }: Pick<VmRef, 'hostUuid' | 'instanceUuid'>,
@@ -56,5 +61,5 @@ async function endRun(client: Client, workflowId: string, output: Output): Promi
     throw error;
   }
   output.say(`told ${workflowId} to end; waiting until it has let go`);
-  await handle.result().catch(() => undefined);
+  await servedEnd(handle);
 }

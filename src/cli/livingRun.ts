@@ -6,6 +6,7 @@ import type { StopAfter } from '../domain/runs.js';
 import { parseVmSpec } from '../domain/vmSpec.js';
 import { findOneVm } from './findVms.js';
 import { accessHost } from './hostAccess.js';
+import { LoneRun } from './loneRun.js';
 import { Output } from './output.js';
 import { accessTemporal } from './temporalAccess.js';
 import { watchRun } from './watchRun.js';
@@ -19,7 +20,7 @@ export async function watch(
   const output = new Output(flags.json);
   const { client } = await accessTemporal(settings);
   const handle = client.workflow.getHandle(await workflowIdFor(settings, vmText));
-  const result: object = (await watchRun(handle, output)) as object;
+  const result: object = (await watchRun(handle, new LoneRun(handle, output))) as object;
   output.result(result, [JSON.stringify(result, undefined, 2)]);
   await client.connection.close();
 }

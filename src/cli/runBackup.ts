@@ -15,8 +15,13 @@ import type { BackupFlags } from './backup.js';
 import { findOneVm } from './findVms.js';
 import { accessHost, type HostAccess } from './hostAccess.js';
 import type { RunFlags } from './runFlags.js';
+import type { Follower } from './startAndFollow.js';
 
-export async function runBackup(settings: Settings, vmText: string, flags: BackupFlags): Promise<void> {
+export async function runBackup(
+  settings: Settings,
+  vmText: string,
+  flags: RunFlags & Pick<BackupFlags, 'to'>,
+): Promise<void> {
   // The client of Temporal takes as long to load as the host to answer.
   const [{ access, vm }] = await Promise.all([findVm(settings, vmText), loadRuns()]);
   await backUp(settings, access, vm, destinationOf(flags, settings, vm.name), flags);
@@ -29,16 +34,13 @@ export async function backUp(
   vm: VmSummary,
   directory: string,
   flags: RunFlags,
+  follower?: Follower,
 ): Promise<void> {
   const request = backupRequest(settings, access, vm, directory);
   const [{ startAndFollow }, { startBackup }] = await loadRuns();
   const title = `backup of "${vm.name}" to ${request.directory}`;
-  await startAndFollow(settings, flags, access, {
-    request,
-    title,
-    start: startBackup,
-    describe: describeBackup,
-  });
+  const run = { request, title, start: startBackup, describe: describeBackup };
+  await startAndFollow(settings, flags, access, run, follower);
 }
 
 function loadRuns() {

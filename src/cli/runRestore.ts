@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Settings } from '../config/settings.js';
+import { mapDatastores } from '../domain/datastoreMap.js';
 import { formatBytes, formatDuration } from '../domain/format.js';
 import { fileNameOf } from '../domain/fileName.js';
 import type { Manifest } from '../domain/manifest.js';
@@ -29,8 +30,11 @@ export async function runRestore(
   const { directory } = backup;
   const manifest = await backup.manifest();
   const name = flags.name ?? manifest.vm.name;
-  const { places, notes } = await placesOf(settings, flags.catalog, backup, manifest);
-  for (const note of notes) console.error(`note: ${note}`);
+  const told = await placesOf(settings, flags.catalog, backup, manifest);
+  // Whoever gives a catalog or a storage has said where to.
+  const isSaid = flags.catalog !== undefined || flags.storage !== undefined;
+  const { places, notes } = mapDatastores(manifest, told.places, isSaid ? {} : settings.host.datastores);
+  for (const note of [...told.notes, ...notes]) console.error(`note: ${note}`);
   const wish = {
     ...(places === undefined ? {} : { places }),
     ...(flags.storage === undefined ? {} : { storage: flags.storage }),

@@ -1,4 +1,4 @@
-import type { Client, WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
+import type { Client, WorkflowHandle, WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import type { Settings } from '../config/settings.js';
 import type { BackupRequest } from '../domain/runs.js';
 import { clusterIdOf } from '../temporal/client.js';
@@ -6,9 +6,11 @@ import { machineIdentity } from '../system/machine.js';
 import { vmWorkflowId } from '../domain/names.js';
 import type { OwnerRecord } from '../domain/owner.js';
 import { startWithLoan, type HostAccess } from './hostAccess.js';
+import { LoneRun } from './loneRun.js';
 import { Output } from './output.js';
 import type { RunFlags } from './runFlags.js';
 import { accessTemporal } from './temporalAccess.js';
+import type { Watch } from './watch.js';
 import { watchRun } from './watchRun.js';
 
 export interface RunToStart<Request, Result> {
@@ -22,6 +24,12 @@ export interface RunToStart<Request, Result> {
   readonly describe: (result: Result) => readonly string[];
 }
 
+/** Who follows a run from the moment in which it is started, and says what is of it. */
+export interface Follower {
+  readonly output: Output;
+  readonly watch: (handle: WorkflowHandle) => Watch;
+}
+
 /** Starts a run and follows it to its end, unless it is to be left alone. */
 export async function startAndFollow<
   Request extends Pick<BackupRequest, 'loan' | 'vm'>,
@@ -31,16 +39,23 @@ export async function startAndFollow<
   flags: RunFlags,
   access: HostAccess,
   { request, title, start, describe }: RunToStart<Request, Result>,
+  { output, watch }: Follower = followerOfOne(flags),
 ): Promise<void> {
-  const output = new Output(flags.json);
   const { client } = await accessTemporal(settings);
-  const handle = await startLent(settings, access, client, request, start);
-  output.say(`${title} started as ${handle.workflowId}`);
-  if (!flags.detach) {
-    const result = await watchRun(handle, output);
+  try {
+    const handle = await startLent(settings, access, client, request, start);
+    output.say(`${title} started as ${handle.workflowId}`);
+    if (flags.detach) return;
+    const result = await watchRun(handle, watch(handle));
     output.result(result, describe(result));
+  } finally {
+    await client.connection.close();
   }
-  await client.connection.close();
+}
+
+function followerOfOne({ json }: RunFlags): Follower {
+  const output = new Output(json);
+  return { output, watch: (handle) => new LoneRun(handle, output) };
 }
 
 /** Starts a run that the host is lent to. @throws EverthawError VmInUse */

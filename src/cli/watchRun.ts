@@ -1,10 +1,8 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Interruption } from './interruption.js';
-import type { Output } from './output.js';
 import { Looker } from './progress/sight.js';
-import { viewFor } from './progress/view.js';
 import { runError } from './runError.js';
+import type { Watch } from './watch.js';
 
 const LOOK_MS = 300;
 
@@ -13,30 +11,25 @@ const LOOK_MS = 300;
  *
  * @throws EverthawError what the run failed with
  */
-export function watchRun<T>(handle: WorkflowHandle<() => Promise<T>>, output: Output): Promise<T> {
-  return watchRunUntil(handle, handle.result(), output);
+export function watchRun<T>(handle: WorkflowHandle<() => Promise<T>>, watch: Watch): Promise<T> {
+  return watchRunUntil(handle, handle.result(), watch);
 }
 
 /** Follows a run until something of it is there. @throws EverthawError what the run failed with */
-export async function watchRunUntil<T>(
-  handle: WorkflowHandle,
-  result: Promise<T>,
-  output: Output,
-): Promise<T> {
-  const view = viewFor(output);
+export async function watchRunUntil<T>(handle: WorkflowHandle, result: Promise<T>, watch: Watch): Promise<T> {
+  const { view } = watch;
   const looker = new Looker(handle);
   const ended = new AbortController();
-  const interruption = new Interruption(handle, view, output);
   const looking = look();
   try {
     const value = await result;
     await stopLooking();
-    interruption.endedWell();
+    watch.endedWell();
     return value;
   } catch (error) {
     await stopLooking();
     const failure = runError(error);
-    await interruption.endedBadly(failure);
+    await watch.endedBadly(failure);
     throw failure;
   }
 
@@ -49,11 +42,11 @@ export async function watchRunUntil<T>(
 
   async function lookOnce(): Promise<void> {
     const sight = await looker.look();
-    if (sight !== undefined && !interruption.isAsking) view.show(sight);
+    if (sight !== undefined && !watch.isAsking) view.show(sight);
   }
 
   async function stopLooking(): Promise<void> {
-    interruption.end();
+    watch.end();
     ended.abort();
     await looking;
     await lookOnce();

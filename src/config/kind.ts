@@ -9,7 +9,9 @@ export type Kind =
   | { readonly is: 'destination' }
   | { readonly is: 'wholeNumber'; readonly from: number; readonly to: number }
   | { readonly is: 'oneOf'; readonly words: readonly string[] }
-  | { readonly is: 'yesNo' };
+  | { readonly is: 'yesNo' }
+  /** Texts by texts; its value is kept as JSON. */
+  | { readonly is: 'map'; readonly allowed: string };
 
 export type ValueOf<K extends Kind> = K extends { is: 'wholeNumber' }
   ? number
@@ -23,6 +25,7 @@ export type ValueOf<K extends Kind> = K extends { is: 'wholeNumber' }
 export function allowedOf(kind: Kind): string {
   switch (kind.is) {
     case 'text':
+    case 'map':
       return kind.allowed;
     case 'secret':
       return 'a text';

@@ -18,6 +18,10 @@ export function typeOf(kind: Kind): z.ZodType {
       return z.enum(kind.words, allowed);
     case 'yesNo':
       return z.boolean(allowed);
+    case 'map': {
+      const word = z.string(allowed).regex(/^\P{Cc}+$/u, allowed);
+      return z.record(word, word, allowed);
+    }
   }
 }
 
@@ -26,13 +30,24 @@ export function readValue(kind: Kind, given: unknown): string | number | boolean
   const { data } = typeOf(kind).safeParse(
     typeof given === 'string' ? fromText(kind, given) : asWritten(kind, given),
   );
-  return data as string | number | boolean | undefined;
+  return kind.is === 'map' && data !== undefined
+    ? JSON.stringify(data)
+    : (data as string | number | boolean | undefined);
 }
 
 function fromText({ is }: Kind, text: string): unknown {
   if (is === 'wholeNumber') return /^\d{1,15}$/.test(text) ? Number(text) : text;
+  if (is === 'map') return fromJson(text);
   if (is === 'yesNo') return { '1': true, true: true, '0': false, false: false }[text] ?? text;
   return text;
+}
+
+function fromJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 /** A number where a word is wanted (`VERIFY_SSL_CERTIFICATES=1`) is that word. */

@@ -220,6 +220,15 @@ export const SETTINGS = {
     key: 'datastoreFloorMib',
     defaultTold: '1024',
   },
+  datastores: {
+    kind: { is: 'map', allowed: 'labels of datastores by the labels or uuids that backups name' },
+    what: 'vSphere: where disks are restored to that were on datastores of other names, if nothing else is said; in the environment as JSON',
+    env: 'EVERTHAW_DATASTORES',
+    section: 'vsphere',
+    key: 'datastores',
+    default: '{}',
+    defaultTold: 'each goes to the one of its name',
+  },
 
   pointInTime: {
     kind: { is: 'oneOf', words: ['auto', 'pull', 'overlay'] },

@@ -52,6 +52,8 @@ export interface Settings {
     readonly verifyCertificate: boolean;
     /** vSphere: below this much room on one of the VM's datastores a backup is not begun, and given up. */
     readonly datastoreFloorBytes: number | undefined;
+    /** vSphere: labels of datastores by the labels or uuids that backups name. */
+    readonly datastores: Readonly<Record<string, string>>;
   };
   /** How to work with a libvirt host. */
   readonly libvirt: LibvirtSettings;
@@ -144,6 +146,8 @@ function settingsOf(values: SettingValues, sources: Sources, env: NodeJS.Process
       verifyCertificate: values.verifyCertificate === '1',
       datastoreFloorBytes:
         values.datastoreFloorMib === undefined ? undefined : values.datastoreFloorMib * MIB,
+      // It was read by its kind.
+      datastores: JSON.parse(values.datastores) as Record<string, string>,
     },
     libvirt: {
       pointInTime: values.pointInTime,

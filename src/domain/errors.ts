@@ -38,7 +38,9 @@ export const ERROR_CODES = [
   'UnexpectedError',
   'VmAmbiguous',
   'VmInUse',
+  'VmIsTemplate',
   'VmNotFound',
+  'WorkerMissing',
   'WrongUsage',
 ] as const;
 

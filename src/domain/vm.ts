@@ -8,6 +8,8 @@ export interface VmSummary {
   readonly moref: string;
   readonly name: string;
   readonly powerState: 'on' | 'off' | 'suspended';
+  /** vSphere: it is there to make VMs from, and no snapshot of it can be taken. */
+  readonly isTemplate?: true;
   /** The guest's first address, or the one that it was looked for by. */
   readonly ipAddress?: string;
   /** All that the guest tells; loopbacks are not among them. Where they were asked for. */

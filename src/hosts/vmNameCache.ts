@@ -43,9 +43,20 @@ export class VmNameCache {
   async remember(hostUuid: string, vms: readonly VmSummary[], now = new Date()): Promise<void> {
     const told = vms.flatMap((vm) => asSeen(hostUuid, vm, now) ?? []);
     if (told.length === 0 || isKnown(await this.#read(), told)) return;
+    await this.#change((seen) => merged(seen, told));
+  }
+
+  /** Takes out what was recalled and found wrong: VMs that are not there any more. What was noted anew meanwhile stays. */
+  async forget(gone: readonly SeenVm[]): Promise<void> {
+    if (gone.length === 0) return;
+    const entries = new Set(gone.map((vm) => JSON.stringify(vm)));
+    await this.#change((seen) => seen.filter((vm) => !entries.has(JSON.stringify(vm))));
+  }
+
+  async #change(change: (seen: readonly SeenVm[]) => readonly SeenVm[]): Promise<void> {
     try {
       await mkdir(dirname(this.#file), { recursive: true, mode: 0o700 });
-      await withFileLock(`${this.#file}.lock`, async () => this.#write(merged(await this.#read(), told)));
+      await withFileLock(`${this.#file}.lock`, async () => this.#write(change(await this.#read())));
     } catch (error) {
       this.#warn(`warning: the addresses of VMs cannot be kept in "${this.#file}": ${messageOf(error)}`);
     }

@@ -147,7 +147,10 @@ defaults:
       Object.fromEntries(
         inSection(...sections).flatMap((name) => {
           const value = (values as Record<string, unknown>)[declarationOf(name).key ?? ''];
-          return value === undefined ? [] : [[name, value]];
+          // A map is kept as JSON.
+          return value === undefined
+            ? []
+            : [[name, typeof value === 'object' ? JSON.stringify(value) : value]];
         }),
       );
     fc.assert(

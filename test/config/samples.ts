@@ -68,7 +68,7 @@ export function conf(values: Readonly<Record<string, string | undefined>>): stri
 }
 
 /** A value that a setting may have. */
-export function valueOf(name: SettingName): fc.Arbitrary<string | number | boolean> {
+export function valueOf(name: SettingName): fc.Arbitrary<string | number | boolean | object> {
   const { kind } = declarationOf(name);
   switch (kind.is) {
     case 'wholeNumber':
@@ -77,6 +77,8 @@ export function valueOf(name: SettingName): fc.Arbitrary<string | number | boole
       return fc.constantFrom(...kind.words);
     case 'yesNo':
       return fc.boolean();
+    case 'map':
+      return fc.dictionary(fc.stringMatching(/^[a-z0-9-]{1,12}$/), text, { maxKeys: 3 });
     case 'secret':
       return fc.string({ unit: 'binary', minLength: 1, maxLength: 20 });
     case 'path':

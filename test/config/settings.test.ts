@@ -114,6 +114,7 @@ describe('a setting', () => {
     ['EVERTHAW_THUMBPRINT', ['AB', 'AB:CD']],
     ['EVERTHAW_SCRATCH_DIRECTORY', ['scratch']],
     ['TEMPORAL_ADDRESS', ['temporal.example.com']],
+    ['EVERTHAW_DATASTORES', ['old=new', '["new"]', '{"old":1}', '{"old":""}']],
   ])('%s may not be any of %j', (variable, values) => {
     for (const value of values)
       expect(() => readSettings({ ...NOTHING, [variable]: value }), value).toThrow(variable);

@@ -64,6 +64,17 @@ describe('the cache of VM names', () => {
     expect(warnings).toEqual([]);
   });
 
+  it('forgets what was found wrong, and not what was noted since', async () => {
+    await open().remember('host', [vm('web', '10.0.0.7'), vm('db', '10.0.0.8')]);
+    const wrong = await open().recall('host', at('10.0.0.7'));
+    await open().forget(wrong);
+    expect(await open().recall('host', at('10.0.0.7'))).toEqual([]);
+    expect(await open().recall('host', at('10.0.0.8'))).toMatchObject([{ name: 'db' }]);
+    await open().remember('host', [vm('web', '10.0.0.9')]);
+    await open().forget(wrong);
+    expect(await open().recall('host', at('10.0.0.9'))).toMatchObject([{ name: 'web' }]);
+  });
+
   it.each(['', '{"version":1,"vms":[{}]}', '\0\0\0'])(
     'is begun anew where it is damaged: %j',
     async (damage) => {

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Lab } from './lab.js';
 import { run, type Ran } from './run.js';
 
-type Program = 'vcbCleanup' | 'preCommand' | 'postCommand';
+type Program = 'vcbCleanup' | 'vcbMounter' | 'preCommand' | 'postCommand';
 
 /** Runs a program of a historic name. pre-command and post-command know of the host by their install path alone. */
 export function historic(lab: Lab, program: Program, ...args: readonly string[]): Promise<Ran> {
@@ -18,7 +18,8 @@ export function historicWith(
   ...args: readonly string[]
 ): Promise<Ran> {
   const file = fileURLToPath(new URL(`../../src/cli/${program}.js`, import.meta.url));
-  const usual = program === 'vcbCleanup' ? lab.everthaw.environment : hostless(lab);
+  const byInstallPath = program === 'preCommand' || program === 'postCommand';
+  const usual = byInstallPath ? hostless(lab) : lab.everthaw.environment;
   return run(process.execPath, [file, ...args], { env: { ...usual, ...environment }, mayFail: true });
 }
 

@@ -87,6 +87,24 @@ it('vcbMounter -U lets go of what a dead run left in a directory, and of nothing
   await lab.everthaw.startWorker();
 });
 
+it('vcbSnapAll leaves a template out and says so, and a run of one is refused before anything is touched', async () => {
+  await lab.vcenter.govc('vm.create', '-on=false', '-net', 'VM Network', '-ds', 'LocalDS_0', 'model');
+  await lab.vcenter.govc('vm.markastemplate', 'model');
+  const root = join(lab.everthaw.backups, 'templates');
+  await mkdir(root);
+  const all = await program('vcbSnapAll', '-a', 'powerstate:off', '-r', root);
+  expect(all).toMatchObject({ code: 0, stderr: '' });
+  const why = 'it is a template, and cannot be snapshotted';
+  expect(all.stdout.split('\n')).toContain(
+    `left out: "model": ${why}; clone it and back the clone up, or convert it to a VM`,
+  );
+  expect(all.stdout).toContain('0 of 0 done, 0 failed');
+  const one = refusal(await program('vcbMounter', '-a', 'name:model', '-r', join(root, 'model')), 1);
+  expect(one).toContain(`back up "model": ${why}`);
+  expect(await readdir(root)).toEqual([]);
+  await lab.vcenter.govc('vm.destroy', 'model');
+});
+
 it('vcbSnapAll backs up every VM into its own directory, and hides no success behind a failure', async () => {
   const root = join(lab.everthaw.backups, 'all');
   expect(refusal(await program('vcbSnapAll', '-a', 'any:', '-r', root), 2)).toContain('it is no directory');

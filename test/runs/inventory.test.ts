@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -139,6 +139,35 @@ describe('VMs and places of a vCenter', () => {
     expect(refused).toMatchObject({ code: 1, stdout: '' });
     expect(refused.stderr).toContain('none was seen with it before it was powered off');
     await vcenter.govc('vm.power', '-on', 'web');
+  });
+
+  it('are not found any more by what is remembered of one that is gone or has another address, and it is forgotten', async () => {
+    const cache = join(programs.everthaw.state, 'vm-names.json');
+    const remembered = async () => {
+      const { vms } = JSON.parse(await readFile(cache, 'utf8')) as {
+        vms: { name: string; ipAddresses: string[] }[];
+      };
+      return new Map(vms.map(({ name, ipAddresses }) => [name, ipAddresses]));
+    };
+    const change = (name: string, address: string) =>
+      vcenter.govc('vm.change', '-vm', name, '-e', `SET.guest.ipAddress=${address}`);
+    for (const [name, address] of [
+      ['gone', '10.0.0.81'],
+      ['moved', '10.0.0.82'],
+    ] as const) {
+      await vcenter.govc('vm.create', '-on=true', '-net', 'VM Network', '-ds', 'LocalDS_0', name);
+      await change(name, address);
+    }
+    expect(await programs.names('any:')).toEqual(expect.arrayContaining(['gone', 'moved']));
+    expect((await remembered()).get('gone')).toEqual(['10.0.0.81']);
+    expect((await remembered()).get('moved')).toEqual(['10.0.0.82']);
+    await vcenter.govc('vm.destroy', 'gone');
+    await change('moved', '10.0.0.83');
+    for (const address of ['10.0.0.81', '10.0.0.82'])
+      expect(await programs.vcbVmName(`ipaddr:${address}`)).toMatchObject({ code: 1, stdout: '' });
+    expect((await remembered()).get('gone')).toBeUndefined();
+    expect((await remembered()).get('moved')).toEqual(['10.0.0.83']);
+    await vcenter.govc('vm.destroy', 'moved');
   });
 
   it('are refused with all candidates where one is needed and several are meant', async () => {

@@ -1,16 +1,22 @@
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readSettings } from '../../src/config/settings.js';
 import { startEmbeddedServer, type EmbeddedServer } from '../../src/temporal/embeddedServer.js';
 import { resolveTemporal } from '../../src/temporal/program.js';
 import { makeDisk } from '../lab/disks.js';
+import { historicWith } from '../lab/historic.js';
 import { eventually, Lab } from '../lab/lab.js';
 import { leftovers } from '../lab/leftovers.js';
+import type { Ran } from '../lab/run.js';
 
 const NAMESPACE = 'offline';
+
+/** Relative to the built test. */
+const UNIT = new URL('../../../packaging/systemd/everthaw-offline-cleanup.service', import.meta.url);
 
 let directory: string;
 let server: EmbeddedServer;
@@ -60,12 +66,23 @@ async function left(): Promise<readonly string[]> {
   return (await leftovers(lab)).filter((each) => !/^process |^note state\/hosts\//.test(each));
 }
 
+/** What the systemd unit runs, with these settings beside the lab's. */
+async function runUnit(environment: NodeJS.ProcessEnv): Promise<Ran> {
+  const unit = await readFile(fileURLToPath(UNIT), 'utf8');
+  // Only a success counts as one.
+  expect(unit).not.toContain('SuccessExitStatus');
+  const words = /^ExecStart=\/usr\/bin\/env vcbCleanup (.+)$/m.exec(unit)?.[1]?.split(' ') ?? [];
+  return historicWith(lab, environment, 'vcbCleanup', ...words);
+}
+
 describe('everthaw cleanup --offline', () => {
-  it('lets go of what this proxy took when its server is silent for long enough, and is refused while one answers', async () => {
+  it('lets go of what this proxy took when its server is silent for long enough, and does nothing while one answers', async () => {
     const { ran } = await lab.holdDownload('/nfc', lab.everthaw.backups, () => lab.backup('web'));
-    const refused = await lab.everthaw.everthaw('cleanup', '--offline', '-y');
-    expect(refused).toMatchObject({ code: 2, stdout: '' });
-    expect(refused.stderr).toContain('answers, and knows who lives');
+    expect(await runUnit({ EVERTHAW_PORT: 'none' })).toMatchObject({ code: 2, stdout: '' });
+    const served = await runUnit({});
+    expect(served).toMatchObject({ code: 0, stderr: '' });
+    expect(served.stdout).toMatch(/^nothing is done offline: .* answers, and knows who lives.*\n$/);
+    expect((await lab.vcenter.vm('web')).snapshots).toHaveLength(1);
     await killServer();
     const busy = await lab.everthaw.everthaw('cleanup', '--offline', '-y');
     expect(busy.stdout).toMatch(/keep .* snapshot .*: worker\.\d+\.\d+ of this proxy lives/);

@@ -63,6 +63,36 @@ function historic(program: 'vcbRestore' | 'vcbResAll', ...args: readonly string[
   return run(process.execPath, [file, ...args], { env: lab.everthaw.environment, mayFail: true });
 }
 
+describe('a restore to a host whose datastores have other names', () => {
+  it('goes where everthaw.yaml says, tells so, and keeps to a catalog that is given', async () => {
+    const { EVERTHAW_HOST: address = '', EVERTHAW_PORT: port = '' } = lab.everthaw.environment;
+    const file = join(lab.everthaw.directory, 'everthaw.yaml');
+    await writeFile(
+      file,
+      `hosts:\n  lab: { kind: vsphere, address: ${address}, port: ${port}, datastores: { LocalDS_0: LocalDS_1 } }\n`,
+      { mode: 0o600 },
+    );
+    const flags = ['--host', 'lab', '--name', 'mapped'];
+    const mapped = await lab.everthaw.everthawWith({ EVERTHAW_CONFIG: file }, 'restore', backup, ...flags);
+    expect(mapped).toMatchObject({
+      code: 0,
+      stderr: 'note: what was on datastore "LocalDS_0" goes to "LocalDS_1"\n',
+    });
+    const { disks } = await lab.vcenter.vm('mapped');
+    expect(disks?.map(({ path }) => path.replace(/ .*/, ''))).toEqual(['[LocalDS_1]', '[LocalDS_1]']);
+    for (const index of [0, 1])
+      expect(await lab.diskOf('mapped', index, 'LocalDS_1')).toBe(await sha256(data.raw));
+    await lab.vcenter.govc('vm.destroy', 'mapped');
+    const said = ['restore', backup, ...flags, '--catalog', join(backup, 'catalog')] as const;
+    expect(await lab.everthaw.everthawWith({ EVERTHAW_CONFIG: file }, ...said)).toMatchObject({
+      code: 0,
+      stderr: '',
+    });
+    expect((await lab.vcenter.vm('mapped')).disks?.[0]?.path).toMatch(/^\[LocalDS_0\] /);
+    await lab.vcenter.govc('vm.destroy', 'mapped');
+  });
+});
+
 describe('a restore by an edited catalog', () => {
   it('follows datastores of each disk and the folder, ignores the display name, and gives the same bytes', async () => {
     const catalog = await edited(

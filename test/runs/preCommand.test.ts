@@ -59,6 +59,24 @@ it('exports a VM, prints where, and keeps it until post-command says that it is 
   expect(await historic(lab, 'postCommand', installPath, 'web')).toMatchObject({ code: 0, stderr: '' });
 });
 
+it('post-command and vcbMounter -U say that no worker is there to end a run, which ends when one is', async () => {
+  expect(await historic(lab, 'preCommand', installPath, 'web')).toMatchObject({ code: 0 });
+  await lab.everthaw.killWorker();
+  const ended = await Promise.all([
+    historic(lab, 'postCommand', installPath, 'web'),
+    historic(lab, 'vcbMounter', '-U', '-r', lab.directoryOf('web')),
+  ]);
+  for (const ran of ended) {
+    const line = refusal(ran, 1);
+    expect(line).toMatch(/no worker has taken its next step for \d+ s\. Hint: start the worker of its proxy/);
+    expect(ran.stdout).toContain('waiting until it has let go');
+  }
+  expect(await readdir(lab.everthaw.backups)).toEqual(['web-fullVM']);
+  await lab.everthaw.startWorker();
+  expect(await (await lastRun()).result()).toMatchObject({ state: 'succeeded' });
+  expect(await readdir(lab.everthaw.backups)).toEqual([]);
+});
+
 it('an export whose post-command never comes goes at the maximum snapshot age', async () => {
   const impatient = { EVERTHAW_MAXIMUM_SNAPSHOT_AGE_S: '8' };
   expect(await historicWith(lab, impatient, 'preCommand', installPath, 'web')).toMatchObject({ code: 0 });

@@ -1,7 +1,7 @@
-import { MultiBar, type SingleBar } from 'cli-progress';
 import { printable } from '../../domain/printable.js';
 import type { Output } from '../output.js';
 import { Rate } from './rate.js';
+import { Screen } from './screen.js';
 import type { Sight } from './sight.js';
 import { trackLine } from './trackLine.js';
 import { Tracks } from './tracks.js';
@@ -13,10 +13,14 @@ export class Bars implements View {
   readonly #tracks = new Tracks();
   readonly #rates = new Map<string, Rate>();
   readonly #told = new Set<string>();
-  #screen: { readonly bars: MultiBar; readonly lines: SingleBar[] } | undefined;
+  readonly #screen: Screen;
+  readonly #brief: string | undefined;
 
-  constructor(output: Output) {
+  /** `brief`: the VM's name, where several share the screen: each has one line, which begins with it. */
+  constructor(output: Output, screen = new Screen(), brief?: string) {
     this.#output = output;
+    this.#screen = screen;
+    this.#brief = brief;
   }
 
   show(sight: Sight): void {
@@ -31,16 +35,21 @@ export class Bars implements View {
       this.#told.add(line);
       this.#output.say(printable(line));
     }
-    this.#draw([stateOf(sight), ...this.#lines()]);
+    const lines = this.#lines();
+    this.#screen.draw(
+      this,
+      this.#brief === undefined
+        ? [stateOf(sight), ...lines]
+        : [`${printable(this.#brief)}: ${lines.at(-1) ?? stateOf(sight)}`],
+    );
   }
 
   pause(): void {
-    this.#screen?.bars.stop();
-    this.#screen = undefined;
+    this.#screen.pause();
   }
 
   end(): void {
-    this.pause();
+    this.#screen.drop(this);
     for (const line of this.#lines()) this.#output.say(line);
   }
 
@@ -51,24 +60,6 @@ export class Bars implements View {
       this.#rates.set(track.what, rate);
       rate.see(track.bytes, Date.now());
       return trackLine(track, rate.bytesPerSecond);
-    });
-  }
-
-  #draw(lines: readonly string[]): void {
-    this.#screen ??= {
-      bars: new MultiBar({
-        format: (_options, _params, { line }: { line: string }) => line,
-        // Where it was looked whether there is a terminal.
-        stream: process.stdout,
-        hideCursor: true,
-        clearOnComplete: true,
-      }),
-      lines: [],
-    };
-    const { bars, lines: shown } = this.#screen;
-    while (shown.length < lines.length) shown.push(bars.create(1, 0, { line: '' }));
-    shown.forEach((bar, index) => {
-      bar.update({ line: lines[index] ?? '' });
     });
   }
 }

@@ -1,5 +1,6 @@
+import type { WorkflowHandle } from '@temporalio/client';
 import type { Holding, HoldingKind } from '../../domain/holding.js';
-import type { DoneStep } from './doneSteps.js';
+import { doneSteps } from './doneSteps.js';
 
 /** What each kind of holding is to somebody who gave a run up. */
 const NAMES = {
@@ -21,10 +22,11 @@ const NAMES = {
 /** Steps that let go of one holding and end when its absence was observed. */
 const RELEASES = ['commitSnapshot', 'vcbCleanup'];
 
-/** What a run let go of, in order. */
-export function letGoIn(done: readonly DoneStep[]): readonly string[] {
+/** What a run let go of, in order, as its history tells it. */
+export async function tellLetGo(handle: WorkflowHandle): Promise<string> {
+  const done = await doneSteps(handle).catch(() => []);
   const names = done
     .filter(({ type }) => RELEASES.includes(type))
     .map(({ input }) => NAMES[(input as { readonly holding: Holding }).holding.kind]);
-  return [...new Set(names)];
+  return `Let go, and seen to be gone: ${names.length === 0 ? 'it held nothing' : [...new Set(names)].join(', ')}`;
 }

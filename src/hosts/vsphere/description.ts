@@ -12,6 +12,7 @@ const PATHS = [
   'config',
   'config.uuid',
   'config.instanceUuid',
+  'config.template',
   'runtime.powerState',
   'runtime.host',
   'guest.ipAddress',

@@ -1,5 +1,5 @@
 import { messageOf } from '../../domain/errors.js';
-import { findings, type Finding } from '../../domain/finding.js';
+import type { Finding } from '../../domain/finding.js';
 import { formatTransport, type Transport } from '../../domain/transport.js';
 import type { VmDescription } from '../../domain/vm.js';
 import { whyClosed } from '../../system/tcpPort.js';
@@ -21,21 +21,14 @@ export async function examineVm(
 ): Promise<readonly Finding[]> {
   const on = `VM "${vm.name}"`;
   return [
-    ...(await findings('template', on, () => examineTemplate(session, vm, on))),
+    ...examineTemplate(vm, on),
     ...(await examinePrivileges(session, vm, transport, restoring)),
     ...(transport.via === 'lease' ? await examineEsx(session, vm) : []),
   ];
 }
 
-async function examineTemplate(
-  session: VsphereSession,
-  { instanceUuid }: VmDescription,
-  on: string,
-): Promise<readonly Finding[]> {
-  const vm = await findVm(session, instanceUuid);
-  const { value } = vm;
-  const template = await readProperties(session, `read the settings of VM ${value}`, vm, ['config.template']);
-  if (text(template.get('config.template')) !== 'true') return [];
+function examineTemplate({ isTemplate }: VmDescription, on: string): readonly Finding[] {
+  if (isTemplate === undefined) return [];
   return [
     {
       check: 'template',
