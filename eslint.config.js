@@ -51,7 +51,7 @@ export default tseslint.config(
   mayNotImport(
     ['src/domain/**'],
     [
-      '\\.\\./(cli|config|workflows|activities|checks|holdings|hosts|disks|destinations|temporal|system)/',
+      '\\.\\./(cli|config|workflows|activities|checks|holdings|hosts|disks|destinations|temporal|system|volumes)/',
       '^@temporalio/',
       '^node:',
     ],
@@ -59,7 +59,11 @@ export default tseslint.config(
   ),
   mayNotImport(
     ['src/workflows/**'],
-    ['\\.\\./(cli|config|checks|holdings|hosts|disks|destinations|temporal|system)/', '^node:', '^zod'],
+    [
+      '\\.\\./(cli|config|checks|holdings|hosts|disks|destinations|temporal|system|volumes)/',
+      '^node:',
+      '^zod',
+    ],
     'workflows are deterministic and import nothing that does I/O.',
   ),
   {
@@ -81,16 +85,24 @@ export default tseslint.config(
   },
   mayNotImport(
     ['src/hosts/**', 'src/disks/**', 'src/destinations/**'],
-    ['\\.\\./(cli|config|workflows|activities|checks|holdings|temporal)/', '^@temporalio/'],
+    ['\\.\\./(cli|config|workflows|activities|checks|holdings|temporal|volumes)/', '^@temporalio/'],
     'drivers know nothing of Temporal or of who calls them, so that each can be proved on its own.',
   ),
   mayNotImport(
     ['src/system/**'],
     [
-      '\\.\\./(cli|config|workflows|activities|checks|holdings|hosts|disks|destinations|temporal)/',
+      '\\.\\./(cli|config|workflows|activities|checks|holdings|hosts|disks|destinations|temporal|volumes)/',
       '^@temporalio/',
     ],
     'processes and waiting are below everything else.',
+  ),
+  mayNotImport(
+    ['src/volumes/**'],
+    [
+      '\\.\\./(cli|config|workflows|activities|checks|holdings|hosts|destinations|temporal)/',
+      '^@temporalio/',
+    ],
+    'a guest’s volumes are read from images alone, whoever asks.',
   ),
   mayNotImport(
     ['src/holdings/**'],

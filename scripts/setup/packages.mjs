@@ -15,7 +15,22 @@ const NEEDS = [
   { package: 'libvirt-clients', isThere: () => isOnPath('virsh') },
   { package: 'openssh-client', isThere: () => isOnPath('ssh') && isOnPath('ssh-keygen') },
   { package: 'curl', isThere: () => isOnPath('curl') },
-  { package: 'util-linux', isThere: () => isOnPath('flock') && isOnPath('setpriv') },
+  { package: 'util-linux', isThere: () => isOnPath('flock') && isOnPath('setpriv') && isOnPath('partx') },
+  // Files in images.
+  { package: 'qemu-system-common', isThere: () => isOnPath('qemu-storage-daemon') },
+  { package: 'fuse2fs', isThere: () => isOnPath('fuse2fs') },
+  { package: 'ntfs-3g', isThere: () => isOnPath('ntfs-3g') },
+  { package: 'grub-common', isThere: () => isOnPath('grub-mount') },
+  { package: 'libhivex-bin', isThere: () => isOnPath('hivexget') },
+  { package: 'rsync', isThere: () => isOnPath('rsync') },
+  // Images of their kinds, for the tests.
+  { package: 'fdisk', isThere: () => isOnPath('sfdisk') },
+  { package: 'dosfstools', isThere: () => isOnPath('mkfs.vfat') },
+  { package: 'mtools', isThere: () => isOnPath('mcopy') },
+  { package: 'xfsprogs', isThere: () => isOnPath('mkfs.xfs') },
+  { package: 'btrfs-progs', isThere: () => isOnPath('mkfs.btrfs') },
+  { package: 'attr', isThere: () => isOnPath('getfattr') },
+  { package: 'acl', isThere: () => isOnPath('getfacl') },
 ];
 
 /** Installs missing Debian packages when root; else says what to type. */

@@ -42,6 +42,35 @@ export async function checkTools(sets: readonly ToolSet[]): Promise<readonly Fin
   );
 }
 
+/** Of `everthaw files`, by the Debian packages that hold them: no backup needs them. */
+const FILE_TOOLS = {
+  'qemu-storage-daemon': 'qemu-system-common',
+  fuse2fs: 'fuse2fs',
+  'ntfs-3g': 'ntfs-3g',
+  'grub-mount': 'grub-common',
+  hivexget: 'libhivex-bin',
+  rsync: 'rsync',
+} as const;
+
+/** Whether files can be read out of backups here. */
+export async function checkFileTools(): Promise<Finding> {
+  const about = { check: 'program', on: 'everthaw files' };
+  const missing: string[] = [];
+  for (const [program, debian] of Object.entries(FILE_TOOLS))
+    await look({ program, needed: about.on, debian }, AbortSignal.timeout(PATIENCE_MS)).catch(() =>
+      missing.push(debian),
+    );
+  return missing.length === 0
+    ? { ...about, state: 'ok', found: 'its programs are here' }
+    : {
+        ...about,
+        state: 'warning',
+        found:
+          'not all of its programs are here: backups are made, but not all files can be read out of them',
+        todo: `install them (Debian: apt install ${missing.join(' ')})`,
+      };
+}
+
 const PATIENCE_MS = 20_000;
 
 function nameOf({ program, plugin }: Tool): string {

@@ -1,7 +1,7 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Client } from '@temporalio/client';
-import { checkTools, type ToolSet } from '../checks/tools.js';
+import { checkFileTools, checkTools, type ToolSet } from '../checks/tools.js';
 import { stateDirectories } from '../config/directories.js';
 import type { Settings } from '../config/settings.js';
 import { EverthawError } from '../domain/errors.js';
@@ -25,6 +25,7 @@ export async function checkProxy(settings: Settings): Promise<readonly Finding[]
         checkTools(toolSets(host.address, settings.backup.transport, libvirt.nbdTransport === 'tls')),
       ),
     )),
+    await checkFileTools(),
   ];
 }
 

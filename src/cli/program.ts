@@ -6,6 +6,7 @@ import { addCleanup } from './cleanup.js';
 import { addCompletion } from './completion/command.js';
 import { addConfig } from './config.js';
 import { addDaemonCommands } from './daemonCommands.js';
+import { addFiles } from './files.js';
 import { EXIT } from './output.js';
 import { addPlaces } from './placeCommands.js';
 import { addPointCommands } from './pointCommands.js';
@@ -26,6 +27,7 @@ export function everthaw(): Command {
   addRestore(program, settings);
   addRunCommands(program, settings);
   addPointCommands(program);
+  addFiles(program, settings);
   addPlaces(program, settings);
   addCheck(program, settings);
   addCleanup(program, settings);

@@ -8,6 +8,7 @@ export function stateDirectories({ stateDirectory }: Pick<Settings, 'stateDirect
     sessions: stateDirectory,
     holdings: join(stateDirectory, 'holdings'),
     workers: join(stateDirectory, 'workers'),
+    volumes: join(stateDirectory, 'volumes'),
     vmNames: join(stateDirectory, 'vm-names.json'),
     contact: join(stateDirectory, 'server.json'),
     daemon: join(stateDirectory, 'daemon'),

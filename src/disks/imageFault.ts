@@ -35,21 +35,53 @@ export async function imageFault(
 ): Promise<string | undefined> {
   const format = QEMU_FORMATS[disk.format];
   try {
-    const foreign = await foreignData(file, disk, files);
-    if (foreign !== undefined) return foreign;
-    const said = await runForOutput(qemuImg('info', ['--output=json'], format, file), signal);
-    const info = INFO.parse(JSON.parse(said));
-    const below = info['backing-filename'];
-    if (below !== undefined) return `it is only the difference to ${below}`;
-    if (info['virtual-size'] !== disk.capacityBytes)
-      return `it has ${info['virtual-size']} bytes, the manifest says ${disk.capacityBytes}`;
+    const fault = await layoutFault(file, disk, files, signal);
+    if (fault !== undefined) return fault;
     if (CHECKED.includes(disk.format)) await runProgram(qemuImg('check', ['-q'], format, file), signal);
     return undefined;
   } catch (error) {
-    if (!isErrorWithCode(error, 'ProgramFailed')) throw error;
-    if (error.why.startsWith(NOT_FOUND)) throw missing(disk);
-    return `it cannot be opened: ${error.why}`;
+    return faultBy(error, disk);
   }
+}
+
+/** As {@link imageFault}, without going through the whole image. */
+export async function openingFault(
+  file: string,
+  disk: ManifestDisk,
+  files: readonly string[],
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  try {
+    return await layoutFault(file, disk, files, signal);
+  } catch (error) {
+    return faultBy(error, disk);
+  }
+}
+
+async function layoutFault(
+  file: string,
+  disk: ManifestDisk,
+  files: readonly string[],
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const foreign = await foreignData(file, disk, files);
+  if (foreign !== undefined) return foreign;
+  const said = await runForOutput(
+    qemuImg('info', ['--output=json'], QEMU_FORMATS[disk.format], file),
+    signal,
+  );
+  const info = INFO.parse(JSON.parse(said));
+  const below = info['backing-filename'];
+  if (below !== undefined) return `it is only the difference to ${below}`;
+  return info['virtual-size'] === disk.capacityBytes
+    ? undefined
+    : `it has ${info['virtual-size']} bytes, the manifest says ${disk.capacityBytes}`;
+}
+
+function faultBy(error: unknown, disk: ManifestDisk): string {
+  if (!isErrorWithCode(error, 'ProgramFailed')) throw error;
+  if (error.why.startsWith(NOT_FOUND)) throw missing(disk);
+  return `it cannot be opened: ${error.why}`;
 }
 
 /** What setpriv ends with where there is no such program. */

@@ -15,6 +15,7 @@ export const ERROR_CODES = [
   'DestinationInUse',
   'DestinationMissing',
   'DiskNotSupported',
+  'FileNotFound',
   'FreezeScriptFailed',
   'HostFault',
   'HostNotRegistered',

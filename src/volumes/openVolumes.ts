@@ -1,0 +1,121 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileSystemOf } from './fileSystems.js';
+import type { GuestRoot } from './guestFile.js';
+import { serveImages } from './imageServer.js';
+import { nameVolumes, type MountedVolume } from './nameVolumes.js';
+import { findVolumes } from './partitions.js';
+import { reasonOf, runTool } from './tool.js';
+import type { DiskRefusal, ImageDisk, NamedVolume, Volume } from './volume.js';
+
+/** The volumes of a VM's disks; each that can be read is mounted, read-only. */
+export interface OpenVolumes {
+  readonly volumes: readonly NamedVolume[];
+  readonly disks: readonly DiskRefusal[];
+  readonly notes: readonly string[];
+  /** Of a volume that nothing refuses. */
+  readonly rootOf: (volume: Volume) => GuestRoot;
+}
+
+const MOUNT_MS = 60_000;
+
+/**
+ * Mounts what can be mounted of the disks below an empty directory, in layers: the images as files, a file for each partition, its
+ * file system. Each layer is a process that reads the one below it, so the kernel never sees a guest's disk. Unmounting is not
+ * needed: see volumesProcess.ts.
+ */
+export async function openVolumes(images: readonly ImageDisk[], directory: string): Promise<OpenVolumes> {
+  const found: Volume[] = [];
+  const disks: DiskRefusal[] = [];
+  for (const image of images) {
+    const volumes = await lookAt(image, await made(directory, 'disks', image.label));
+    if ('refusal' in volumes) disks.push(volumes);
+    else found.push(...volumes);
+  }
+  const { volumes, mounted } = await mountAll(found, images, directory);
+  const labels = images.map(({ label }) => label);
+  const { names, notes } = await nameVolumes(mounted, volumes, labels, join(directory, 'hive'));
+  const roots = new Map(mounted.map(({ volume, root }) => [volume.id, root]));
+  return {
+    volumes: volumes.map((volume) => withName(volume, names.get(volume.id))),
+    disks,
+    notes,
+    rootOf: ({ id }) => {
+      const root = roots.get(id);
+      if (root === undefined) throw new Error(`volume ${id} is not mounted`);
+      return root;
+    },
+  };
+}
+
+function withName(volume: Volume, name: string | undefined): NamedVolume {
+  const limits = volume.refusal === undefined ? fileSystemOf(volume.fileSystem ?? '')?.limits : undefined;
+  return {
+    ...volume,
+    ...(name === undefined ? {} : { name }),
+    ...(limits === undefined ? {} : { limits }),
+  };
+}
+
+/** A disk that cannot be opened does not hide the others. */
+async function lookAt(image: ImageDisk, directory: string): Promise<readonly Volume[] | DiskRefusal> {
+  const { label: disk, capacityBytes } = image;
+  try {
+    const part = { image, offsetBytes: 0, sizeBytes: capacityBytes, name: 'disk' };
+    const server = await serveImages([part], directory);
+    try {
+      return await findVolumes(join(directory, part.name), image);
+    } finally {
+      await server.stop();
+    }
+  } catch (error) {
+    return { disk, refusal: reasonOf(error) };
+  }
+}
+
+async function mountAll(
+  found: readonly Volume[],
+  images: readonly ImageDisk[],
+  directory: string,
+): Promise<{ readonly volumes: readonly Volume[]; readonly mounted: readonly MountedVolume[] }> {
+  const parts = await made(directory, 'parts');
+  const nameOf = (volume: Volume): string => String(found.indexOf(volume));
+  const readable = found.flatMap((volume) => {
+    const image = images.find(({ label }) => label === volume.disk);
+    return volume.refusal !== undefined || image === undefined
+      ? []
+      : [{ image, name: nameOf(volume), offsetBytes: volume.offsetBytes, sizeBytes: volume.sizeBytes }];
+  });
+  if (readable.length > 0) await serveImages(readable, parts);
+  const volumes: Volume[] = [];
+  const mounted: MountedVolume[] = [];
+  for (const volume of found) {
+    const at = await made(directory, 'mounts', nameOf(volume));
+    const root =
+      volume.refusal === undefined ? await mount(volume, join(parts, nameOf(volume)), at) : undefined;
+    if (typeof root === 'string') volumes.push({ ...volume, refusal: root });
+    else volumes.push(volume);
+    if (typeof root === 'object') mounted.push({ volume, root });
+  }
+  return { volumes, mounted };
+}
+
+/** Where its files are; or why they cannot be read. */
+async function mount(volume: Volume, file: string, directory: string): Promise<GuestRoot | string> {
+  const fileSystem = fileSystemOf(volume.fileSystem ?? '');
+  if (fileSystem === undefined) return 'nothing here reads it';
+  const { program, args, ignoresCase } = fileSystem;
+  try {
+    const what = `mount volume ${volume.id} (${volume.fileSystem ?? ''})`;
+    await runTool({ program, args: args(file, directory), what, timeoutMs: MOUNT_MS });
+    return { directory, ignoresCase };
+  } catch (error) {
+    return reasonOf(error);
+  }
+}
+
+async function made(...steps: readonly string[]): Promise<string> {
+  const directory = join(...steps);
+  await mkdir(directory, { recursive: true });
+  return directory;
+}

@@ -1,0 +1,420 @@
+import { spawn } from 'node:child_process';
+import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../../src/system/until.js';
+import { readVolumes } from '../../src/volumes/readVolumes.js';
+import { EVERTHAW } from '../lab/programs.js';
+import { run, type Ran } from '../lab/run.js';
+import {
+  changeExt4,
+  gptLetter,
+  makeEmpty,
+  makeExt4,
+  makeFat,
+  makeNtfs,
+  makePartitioned,
+  makeTree,
+  mbrLetter,
+  MIB,
+  setTimes,
+  treeOf,
+} from './images.js';
+import { filesIn, writeImageBackup } from './imageBackup.js';
+
+const IS_ROOT = process.getuid?.() === 0;
+const ROOT_GUID = '0fc63daf-8483-4772-8e79-3d69d8477de4';
+const BASIC_GUID = 'ebd0a0a2-b9e5-4433-87c0-68b6b72699c7';
+const APP_PARTITION = '11111111-2222-3333-4444-555555555555';
+const DATA_PARTITION = '01234567-89ab-cdef-0123-456789abcdef';
+const ROOT_UUID = '6a5f0a3c-1111-4222-8333-444455556666';
+
+let directory: string;
+let state: string;
+let files: (...words: readonly string[]) => Promise<Ran>;
+let copies = 0;
+
+const at = (name: string): string => join(directory, name);
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'everthaw-files-'));
+  state = at('state');
+  files = filesIn(state);
+});
+
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+/** Copies into a new directory, and says where. */
+async function get(
+  backup: string,
+  ...paths: readonly string[]
+): Promise<{ readonly to: string; readonly ran: Ran }> {
+  const to = at(`copy${++copies}`);
+  return { to, ran: await files('get', backup, ...paths, '--to', to) };
+}
+
+/** What still runs, or is mounted, of what commands with this state directory opened. */
+async function leftOpen(): Promise<readonly string[]> {
+  const scratch = join(state, 'volumes');
+  const processes = await readdir('/proc');
+  const words = await Promise.all(
+    processes
+      .filter((name) => /^\d+$/.test(name))
+      .map((pid) => readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '')),
+  );
+  const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n');
+  return [...words, ...mounts].filter((line) => line.includes(scratch));
+}
+
+describe.skipIf(!IS_ROOT)(`a Linux guest${IS_ROOT ? '' : ' (SKIPPED: making its images needs root)'}`, () => {
+  const tree = (): string => at('linux');
+  let backup: string;
+
+  beforeAll(async () => {
+    await makeTree(tree());
+    await mkdir(join(tree(), 'etc'));
+    await mkdir(join(tree(), 'var/lib/app'), { recursive: true });
+    await writeFile(
+      join(tree(), 'etc/fstab'),
+      [
+        `UUID=${ROOT_UUID} / ext4 defaults 0 1`,
+        `PARTUUID=${APP_PARTITION} /var/lib/app ext4 defaults 0 2`,
+        'LABEL=EFI /boot/efi vfat umask=0077 0 1',
+        '/dev/mapper/vg-home /home xfs defaults 0 2',
+        '/dev/sda5 /secret ext4 defaults 0 2',
+      ].join('\n'),
+    );
+    await setTimes(tree());
+    await makeExt4(at('root.img'), 24, tree());
+    await run('tune2fs', ['-U', ROOT_UUID, at('root.img')]);
+    await mkdir(at('app'));
+    await writeFile(at('app/one'), 'of the second volume');
+    await setTimes(at('app'));
+    await makeExt4(at('app.img'), 8, at('app'));
+    await mkdir(at('efi/EFI/debian'), { recursive: true });
+    await writeFile(at('efi/EFI/debian/Long Näme.efi'), 'loader');
+    await makeFat(at('efi.img'), 8, at('efi'));
+    await makeEmpty(at('swap.img'), 4);
+    await run('mkswap', [at('swap.img')]);
+    await writeFile(
+      at('luks.img'),
+      Buffer.concat([Buffer.from('LUKS\xba\xbe\0\x01', 'latin1'), Buffer.alloc(MIB)]),
+    );
+    await makePartitioned(
+      at('linux.raw'),
+      64,
+      ['label: gpt'],
+      [
+        { startMib: 1, sizeMib: 8, type: 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b', image: at('efi.img') },
+        { startMib: 10, sizeMib: 24, type: ROOT_GUID, image: at('root.img') },
+        { startMib: 36, sizeMib: 8, type: ROOT_GUID, image: at('app.img'), uuid: APP_PARTITION },
+        { startMib: 46, sizeMib: 4, type: ROOT_GUID, image: at('swap.img') },
+        { startMib: 52, sizeMib: 4, type: ROOT_GUID, image: at('luks.img') },
+      ],
+    );
+    await run('qemu-img', ['convert', '-f', 'raw', '-O', 'qcow2', at('linux.raw'), at('linux.qcow2')]);
+    const disk = { label: 'scsi0:0', format: 'qcow2', files: [at('linux.qcow2')], sizeMib: 64 } as const;
+    backup = await writeImageBackup(at('linux-backup'), [disk]);
+  });
+
+  it('has its volumes listed by its fstab, and what cannot be read with the reason', async () => {
+    const { stdout, code } = await files('ls', backup, '--json');
+    expect(code).toBe(0);
+    const told = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, string>);
+    expect(
+      told
+        .filter(({ id }) => id !== undefined)
+        .map(({ id, name, fileSystem, refusal }) => [id, name, fileSystem, refusal]),
+    ).toEqual([
+      ['scsi0:0/1', '/boot/efi', 'vfat', undefined],
+      ['scsi0:0/2', '/', 'ext4', undefined],
+      ['scsi0:0/3', '/var/lib/app', 'ext4', undefined],
+      ['scsi0:0/4', undefined, 'swap', 'it is swap space and has no files'],
+      ['scsi0:0/5', '/secret', 'crypto_LUKS', 'it is encrypted (LUKS)'],
+    ]);
+    expect(told.flatMap(({ note }) => note ?? [])).toEqual([
+      'the guest mounts /dev/mapper/vg-home at /home: no volume here is known by that',
+    ]);
+  });
+
+  it('gives back its files with content, mode, owner, times, links, holes, attributes and access lists', async () => {
+    const { to, ran } = await get(backup, '/');
+    expect(ran.stdout).toContain('failed: /secret (volume scsi0:0/5): it is encrypted (LUKS)');
+    expect(ran.code).toBe(3);
+    expect(await treeOf(join(to, 'volumes/srv'))).toEqual(await treeOf(join(tree(), 'srv')));
+    expect(await treeOf(join(to, 'volumes/etc'))).toEqual(await treeOf(join(tree(), 'etc')));
+    expect(await treeOf(join(to, 'volumes/var/lib/app'))).toEqual(await treeOf(at('app')));
+    expect(await readFile(join(to, 'volumes/boot/efi/EFI/debian/Long Näme.efi'), 'utf8')).toBe('loader');
+    const { blocks, size } = await lstat(join(to, 'volumes/srv/data/holes'));
+    expect(blocks * 512).toBeLessThan(size);
+    expect((await lstat(to)).mode & 0o777).toBe(0o700);
+  });
+
+  it('has single files and directories of any volume copied', async () => {
+    const { to, ran } = await get(backup, '/srv/data/plain', '/var/lib/app/one', 'scsi0:0/2/etc');
+    expect(ran.code).toBe(0);
+    expect(await readFile(join(to, 'volumes/srv/data/plain'), 'utf8')).toBe('plain\n');
+    expect(await readFile(join(to, 'volumes/var/lib/app/one'), 'utf8')).toBe('of the second volume');
+    expect(await readdir(join(to, 'volumes/srv/data'))).toEqual(['plain']);
+    expect(await readdir(join(to, 'volumes/etc'))).toEqual(['fstab']);
+  });
+
+  it('has its directories listed, with names that are no text', async () => {
+    const { stdout } = await files('ls', backup, '/srv/data/', '--json');
+    const entries = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(entries).toHaveLength(11);
+    expect(entries).toContainEqual(
+      expect.objectContaining({ name: 'absolute', type: 'link', target: '/etc/shadow' }),
+    );
+    expect(entries).toContainEqual(
+      expect.objectContaining({ nameBase64: Buffer.from([0xff, 0xfe, 0x41]).toString('base64') }),
+    );
+    expect(entries).toContainEqual({
+      ...{ name: 'plain', type: 'file', sizeBytes: 6, modified: '2021-03-04T05:06:08.000Z' },
+      ...{ mode: '0640', uid: 0, gid: 0 },
+    });
+    expect((await files('ls', backup, '/srv/data')).stdout).toContain('  with\\u{a}newline\n');
+  });
+
+  it.each([
+    ['/nowhere', /there is no nowhere in \//],
+    ['/srv/data/absolute/x', /\/srv\/data\/absolute is a link: ask for what it leads to/],
+    ['/srv/data/plain/x', /\/srv\/data\/plain is no directory/],
+    ['/secret/x', /read "\/secret\/x" on volume scsi0:0\/5: it is encrypted/],
+    ['C:\\x', /no volume of the backup is called so; there are \/boot\/efi, \//],
+    ['scsi0:0/2/../../etc', /a path goes downwards only/],
+  ])('is not read at %s, and says why', async (path, why) => {
+    const { ran } = await get(backup, path);
+    expect(ran.stderr).toMatch(why);
+    expect(ran.code).toBe(1);
+  });
+
+  it('is not copied over what is there', async () => {
+    await mkdir(at('full/x'), { recursive: true });
+    const { code, stderr } = await files('get', backup, '/etc', '--to', at('full'));
+    expect(stderr).toMatch(
+      /copy files to ".*full": it is not empty\. Hint: name a new or an empty directory/,
+    );
+    expect(code).toBe(1);
+  });
+
+  it.each([
+    ['raw', []],
+    ['vmdk-flat', ['-O', 'vmdk', '-o', 'subformat=monolithicFlat']],
+    ['vmdk-stream-optimized', ['-O', 'vmdk', '-o', 'subformat=streamOptimized']],
+  ] as const)('is read from disks of the format %s', async (format, convert) => {
+    const disk = at(format === 'raw' ? 'linux.raw' : `${format}.vmdk`);
+    if (convert.length > 0)
+      await run('qemu-img', ['convert', '-f', 'raw', ...convert, at('linux.raw'), disk]);
+    const beside = format === 'vmdk-flat' ? [at('vmdk-flat-flat.vmdk')] : [];
+    const other = await writeImageBackup(at(`${format}-backup`), [
+      { label: 'scsi0:0', format, files: [disk, ...beside], sizeMib: 64 },
+    ]);
+    const { to, ran } = await get(other, '/srv');
+    expect(ran.stderr).toBe('');
+    expect(await treeOf(join(to, 'volumes/srv'))).toEqual(await treeOf(join(tree(), 'srv')));
+  });
+
+  it('leaves no process and no mount when the command is killed', async () => {
+    const env = { ...process.env, EVERTHAW_STATE: state, EVERTHAW_CONFIG: '/dev/null' };
+    const words = [EVERTHAW, 'files', 'get', backup, '/', '--to', at('killed')];
+    const command = spawn(process.execPath, words, { env, stdio: 'ignore' });
+    const patience = AbortSignal.timeout(30_000);
+    await until(async () => (await leftOpen()).some((line) => line.includes('fuse2fs')), patience, 5);
+    command.kill('SIGKILL');
+    await until(async () => (await leftOpen()).length === 0, patience);
+    expect(await readdir(join(state, 'volumes'))).toEqual([]);
+  });
+});
+
+describe.skipIf(!IS_ROOT)('a Windows guest', () => {
+  let backup: string;
+
+  beforeAll(async () => {
+    for (const name of ['windows/Data', 'more']) await mkdir(at(name), { recursive: true });
+    await writeFile(at('windows/Data/日本語.txt'), 'konnichiwa');
+    await writeFile(at('more/on d'), 'second disk');
+    await makeNtfs(at('c.img'), 16, at('windows'), {
+      C: mbrLetter(0x1122aabb, 8),
+      D: gptLetter(DATA_PARTITION),
+      E: Buffer.from('\\??\\SCSI#CdRom', 'utf16le'),
+    });
+    await makeNtfs(at('d.img'), 8, at('more'));
+    await makePartitioned(
+      at('one.raw'),
+      48,
+      ['label: dos', 'label-id: 0x1122aabb'],
+      [
+        { startMib: 1, sizeMib: 6, type: '7', image: at('d.img') },
+        { startMib: 8, sizeMib: 16, type: '7', image: at('c.img') },
+        { startMib: 25, sizeMib: 22, type: '5' },
+        { startMib: 26, sizeMib: 4, type: '42' },
+      ],
+    );
+    await makePartitioned(
+      at('two.raw'),
+      16,
+      ['label: gpt'],
+      [{ startMib: 2, sizeMib: 8, type: BASIC_GUID, image: at('d.img'), uuid: DATA_PARTITION }],
+    );
+    backup = await writeImageBackup(at('windows-backup'), [
+      { label: 'scsi0:0', format: 'raw', files: [at('one.raw')], sizeMib: 48 },
+      { label: 'scsi0:1', format: 'raw', files: [at('two.raw')], sizeMib: 16 },
+    ]);
+  });
+
+  it('has its volumes listed by its registry, of MBR and GPT disks; those without a letter too', async () => {
+    const { stdout } = await files('ls', backup);
+    expect(stdout).toMatch(/^scsi0:0\/2 +C: +16 MiB +ntfs +- +owners and access lists of NTFS are not kept/m);
+    expect(stdout).toMatch(/^scsi0:1\/1 +D: +8\.0 MiB +ntfs /m);
+    expect(stdout).toMatch(
+      /^scsi0:0\/5 +- +4\.0 MiB .*not readable: it is a part of a Windows dynamic disk$/m,
+    );
+    expect(stdout).toMatch(/^scsi0:0\/1 +- /m);
+  });
+
+  it('gives back files by letters, whatever the case of their names', async () => {
+    const { to, ran } = await get(backup, 'c:\\data', 'D:\\');
+    expect(ran.code).toBe(0);
+    expect(await readFile(join(to, 'letters/C/Data/日本語.txt'), 'utf8')).toBe('konnichiwa');
+    expect(await readFile(join(to, 'letters/D/on d'), 'utf8')).toBe('second disk');
+    expect((await lstat(join(to, 'letters/D/on d'))).mode & 0o777).toBe(0o600);
+  });
+});
+
+describe.skipIf(!IS_ROOT)('file systems of which only contents are read', () => {
+  it('say so: XFS and Btrfs', async () => {
+    await mkdir(at('plain/dir'), { recursive: true });
+    await writeFile(at('plain/dir/file'), 'content');
+    await makeEmpty(at('xfs.img'), 310);
+    await writeFile(
+      at('proto'),
+      `/\n0 0\nd--755 0 0\ndir d--755 0 0\nfile ---644 0 0 ${at('plain/dir/file')}\n$\n$\n`,
+    );
+    await run('mkfs.xfs', ['-q', '-p', at('proto'), at('xfs.img')]);
+    await makeEmpty(at('btrfs.img'), 120);
+    await run('mkfs.btrfs', ['-q', '--rootdir', at('plain'), at('btrfs.img')]);
+    const backup = await writeImageBackup(at('contents-backup'), [
+      { label: 'virtio0:0', format: 'raw', files: [at('xfs.img')], sizeMib: 310 },
+      { label: 'virtio0:1', format: 'raw', files: [at('btrfs.img')], sizeMib: 120 },
+    ]);
+    const { stdout } = await files('ls', backup);
+    expect(stdout.match(/contents, names and times only/g)).toHaveLength(2);
+    const { to, ran } = await get(backup, 'virtio0:0', 'virtio0:1/dir/file');
+    expect(ran.stderr).toBe('');
+    for (const disk of ['virtio0:0', 'virtio0:1'])
+      expect(await readFile(join(to, 'disks', disk, 'dir/file'), 'utf8')).toBe('content');
+  });
+});
+
+describe.skipIf(!IS_ROOT)('a hostile guest', () => {
+  const backupOf = (name: string, sizeMib: number, format: 'raw' | 'qcow2' = 'raw'): Promise<string> =>
+    writeImageBackup(at(`${name}-backup`), [
+      { label: 'virtio0:0', format, files: [at(`${name}.img`)], sizeMib },
+    ]);
+
+  it('does not lead out of the directory by a link where it mounts a volume', async () => {
+    await mkdir(at('trap/etc'), { recursive: true });
+    await mkdir(at('outside'));
+    await symlink(at('outside'), at('trap/boot'));
+    await writeFile(at('trap/etc/fstab'), '/dev/vda / ext4\n/dev/vdb /boot ext4\n');
+    await makeExt4(at('trap.img'), 8, at('trap'));
+    await mkdir(at('inner'));
+    await writeFile(at('inner/passwd'), 'mine');
+    await makeExt4(at('inner.img'), 8, at('inner'));
+    const backup = await writeImageBackup(at('trap-backup'), [
+      { label: 'virtio0:0', format: 'raw', files: [at('trap.img')], sizeMib: 8 },
+      { label: 'virtio0:1', format: 'raw', files: [at('inner.img')], sizeMib: 8 },
+    ]);
+    const { to, ran } = await get(backup, '/');
+    expect(ran.stdout).toContain('failed: volume virtio0:1: what the guest has at /boot is no directory');
+    expect(ran.code).toBe(3);
+    expect(await readdir(at('outside'))).toEqual([]);
+    expect(await readlink(join(to, 'volumes/boot'))).toBe(at('outside'));
+  });
+
+  it('brings no device, pipe or set-uid program here, and its capabilities neither', async () => {
+    await mkdir(at('sharp'));
+    await writeFile(at('sharp/su'), 'program', { mode: 0o755 });
+    await makeExt4(at('sharp.img'), 8, at('sharp'));
+    await changeExt4(at('sharp.img'), [
+      'set_inode_field /su mode 0104755',
+      'ea_set /su security.capability abc',
+      'mknod disk b 8 0',
+      'mknod tap p',
+    ]);
+    const { to, ran } = await get(await backupOf('sharp', 8), 'virtio0:0');
+    expect(ran.stdout).toContain('not kept: virtio0:0/su: its set-uid or set-gid bit is not kept');
+    expect(ran.stdout).toContain('not kept: virtio0:0/disk: a device is not copied');
+    expect(ran.stdout).toContain('not kept: virtio0:0/tap: a pipe is not copied');
+    expect(ran.code).toBe(0);
+    const copied = join(to, 'disks/virtio0:0');
+    expect((await readdir(copied)).sort()).toEqual(['lost+found', 'su']);
+    expect((await lstat(join(copied, 'su'))).mode & 0o7777).toBe(0o755);
+    expect((await run('getfattr', ['-d', '-m', '-', join(copied, 'su')])).stdout).not.toContain('capability');
+  });
+
+  it('with a broken file system is an error, soon', async () => {
+    await makeExt4(at('broken.img'), 8, at('sharp'));
+    // Its superblock is whole; the descriptors of its groups and its inodes are not.
+    await run('sh', [
+      '-ec',
+      'head -c 200K /dev/zero | tr "\\0" "\\252" | dd of="$1" bs=1K seek=2 conv=notrunc',
+      'sh',
+      at('broken.img'),
+    ]);
+    const backup = await backupOf('broken', 8);
+    const listed = await files('ls', backup);
+    expect(listed.stdout).toMatch(/^virtio0:0 .*not readable: fuse2fs ended|cannot be read/m);
+    const { ran } = await get(backup, 'virtio0:0');
+    expect(ran.code).not.toBe(0);
+    expect(ran.stdout + ran.stderr).toMatch(/virtio0:0/);
+  });
+
+  it('that keeps its reader busy, with 10,000 directories in each other, is given up', async () => {
+    await mkdir(at('empty'));
+    await makeExt4(at('deep.img'), 96, at('empty'));
+    await run('mke2fs', ['-q', '-t', 'ext4', '-N', '12000', '-F', at('deep.img')]);
+    await changeExt4(at('deep.img'), Array.from({ length: 10_000 }, () => ['mkdir d', 'cd d']).flat());
+    const image = {
+      label: 'virtio0:0',
+      capacityBytes: 96 * MIB,
+      file: at('deep.img'),
+      format: 'raw',
+    } as const;
+    await mkdir(at('deep-copy'));
+    const task = { kind: 'copy', paths: ['virtio0:0'], to: at('deep-copy') } as const;
+    const reading = readVolumes([image], task, join(state, 'volumes'), () => undefined, 3000);
+    await expect(reading).rejects.toThrow(/open the volumes: .*it said nothing for 3 s/);
+    await until(async () => (await leftOpen()).length === 0, AbortSignal.timeout(10_000));
+  });
+
+  it('has a raw disk read as what it is, though it looks like an image that names another file', async () => {
+    await run('qemu-img', [
+      'create',
+      '-q',
+      '-f',
+      'qcow2',
+      '-F',
+      'raw',
+      '-b',
+      '/etc/passwd',
+      at('mask.img'),
+      '8M',
+    ]);
+    await run('truncate', ['-s', '8M', at('mask.img')]);
+    const { stdout } = await files('ls', await backupOf('mask', 8));
+    expect(stdout).toBe('disk virtio0:0: it has neither partitions nor a file system that is known\n');
+    await rm(at('mask-backup'), { recursive: true });
+    const { stderr, code } = await files('ls', await backupOf('mask', 8, 'qcow2'));
+    expect(stderr).toMatch(/open disk virtio0:0 of .*: it is only the difference to \/etc\/passwd/);
+    expect(code).toBe(1);
+  });
+});
