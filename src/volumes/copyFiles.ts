@@ -78,6 +78,7 @@ function shortened(lines: readonly string[]): readonly string[] {
 async function makePlace(to: string, steps: readonly string[]): Promise<string | undefined> {
   let at = to;
   for (const step of steps) {
+    if (step === '.' || step === '..') return undefined;
     at = `${at}/${step}`;
     const stats = await lstat(at).catch(() => undefined);
     if (stats === undefined) await mkdir(at, { mode: 0o755 });

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import type { Volume } from './volume.js';
 
 /** A line of a guest's fstab that mounts a disk's file system. */
@@ -19,10 +20,17 @@ export function parseFstab(text: string): readonly FstabLine[] {
     .filter((line) => line !== '' && !line.startsWith('#'))
     .flatMap((line): readonly FstabLine[] => {
       const [device = '', mountPoint = '', type = '', options = ''] = line.split(/\s+/).map(unescapeOctal);
-      if (!mountPoint.startsWith('/') || NOT_ON_DISKS.test(type)) return [];
+      if (!mountPoint.startsWith('/') || mountPoint.includes('\0') || NOT_ON_DISKS.test(type)) return [];
       const isPart = options.split(',').some((each) => /^(?:r?bind|subvol(?:id)?=.*)$/.test(each));
-      return [{ device: device.replace(/=(["'])(.*)\1$/, '=$2'), mountPoint, isPart }];
+      return [
+        { device: device.replace(/=(["'])(.*)\1$/, '=$2'), mountPoint: withinRoot(mountPoint), isPart },
+      ];
     });
+}
+
+/** A guest may write `/../..`: for it that is its root, and here it must not lead out of where its files are copied to. */
+function withinRoot(mountPoint: string): string {
+  return posix.normalize(mountPoint).replace(/(.)\/$/s, '$1');
 }
 
 function unescapeOctal(text: string): string {

@@ -148,7 +148,7 @@ describe.skipIf(!IS_ROOT)(`a Linux guest${IS_ROOT ? '' : ' (SKIPPED: making its 
     expect(await treeOf(join(to, 'volumes/srv'))).toEqual(await treeOf(join(tree(), 'srv')));
     expect(await treeOf(join(to, 'volumes/etc'))).toEqual(await treeOf(join(tree(), 'etc')));
     expect(await treeOf(join(to, 'volumes/var/lib/app'))).toEqual(await treeOf(at('app')));
-    expect(await readFile(join(to, 'volumes/boot/efi/EFI/debian/Long Näme.efi'), 'utf8')).toBe('loader');
+    expect(await readFile(join(to, 'volumes/boot/efi/efi/debian/Long Näme.efi'), 'utf8')).toBe('loader');
     const { blocks, size } = await lstat(join(to, 'volumes/srv/data/holes'));
     expect(blocks * 512).toBeLessThan(size);
     expect((await lstat(to)).mode & 0o777).toBe(0o700);
@@ -338,6 +338,26 @@ describe.skipIf(!IS_ROOT)('a hostile guest', () => {
     expect(ran.code).toBe(3);
     expect(await readdir(at('outside'))).toEqual([]);
     expect(await readlink(join(to, 'volumes/boot'))).toBe(at('outside'));
+  });
+
+  it('does not lead out of the directory by its fstab', async () => {
+    await mkdir(at('climber/etc'), { recursive: true });
+    await writeFile(at('climber/etc/fstab'), '/dev/vda / ext4\n/dev/vdb /../../\\056\\056/beside ext4\n');
+    await makeExt4(at('climber.img'), 8, at('climber'));
+    await mkdir(at('load'));
+    await writeFile(at('load/passwd'), 'mine');
+    await makeExt4(at('load.img'), 8, at('load'));
+    const backup = await writeImageBackup(at('climber-backup'), [
+      { label: 'virtio0:0', format: 'raw', files: [at('climber.img')], sizeMib: 8 },
+      { label: 'virtio0:1', format: 'raw', files: [at('load.img')], sizeMib: 8 },
+    ]);
+    await mkdir(at('deep'));
+    const to = at('deep/er');
+    const ran = await files('get', backup, '/', '--to', to);
+    expect(ran.code).toBe(0);
+    expect(await readdir(at('deep'))).toEqual(['er']);
+    expect(await readdir(to)).toEqual(['volumes']);
+    expect(await readFile(join(to, 'volumes/beside/passwd'), 'utf8')).toBe('mine');
   });
 
   it('brings no device, pipe or set-uid program here, and its capabilities neither', async () => {

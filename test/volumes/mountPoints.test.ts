@@ -28,6 +28,9 @@ UUID=1 /home btrfs rw,subvol=@home`;
   expect(parseFstab('LABEL="data" /with\\040space ext4')).toEqual([
     { device: 'LABEL=data', mountPoint: '/with space', isPart: false },
   ]);
+  expect(parseFstab('/dev/sda1 /a/../\\056\\056/../b/ ext4\n/dev/sda2 /nul\\000 ext4')).toEqual([
+    { device: '/dev/sda1', mountPoint: '/b', isPart: false },
+  ]);
 });
 
 it.each([
