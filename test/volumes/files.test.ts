@@ -148,7 +148,7 @@ describe.skipIf(!IS_ROOT)(`a Linux guest${IS_ROOT ? '' : ' (SKIPPED: making its 
     expect(await treeOf(join(to, 'volumes/srv'))).toEqual(await treeOf(join(tree(), 'srv')));
     expect(await treeOf(join(to, 'volumes/etc'))).toEqual(await treeOf(join(tree(), 'etc')));
     expect(await treeOf(join(to, 'volumes/var/lib/app'))).toEqual(await treeOf(at('app')));
-    expect(await readFile(join(to, 'volumes/boot/efi/EFI/debian/Long Näme.efi'), 'utf8')).toBe('loader');
+    expect(await readFile(join(to, 'volumes/boot/efi/efi/debian/Long Näme.efi'), 'utf8')).toBe('loader');
     const { blocks, size } = await lstat(join(to, 'volumes/srv/data/holes'));
     expect(blocks * 512).toBeLessThan(size);
     expect((await lstat(to)).mode & 0o777).toBe(0o700);
