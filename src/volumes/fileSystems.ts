@@ -37,7 +37,10 @@ const grub = (ignoresCase: boolean, limits: string): FileSystem => ({
   limits,
 });
 
-const FAT = grub(true, 'it has no owners, modes and links to keep; times are taken for UTC');
+const FAT = grub(
+  true,
+  'it has no owners, modes and links to keep; times are taken for UTC, and short names in capitals come in small letters',
+);
 const CONTENTS = grub(
   false,
   'contents, names and times only: no owners, modes, attributes and holes, and a link is read as the file that it leads to',
