@@ -5,7 +5,7 @@ import { copyToFile } from '../src/disks/copier.js';
 import { readExportMap } from '../src/disks/exportMap.js';
 import { copyToImage, type NamedExport } from '../src/disks/imageCopy.js';
 import { CLUSTER_BYTES } from '../src/disks/qcow2Layout.js';
-import { UNNOTED } from '../src/holdings/lease.js';
+import { UNNOTED } from '../src/hosts/exports.js';
 import { withSnapshot, type BenchLab } from './benchLab.js';
 import { atMostTimes, type Figure, type Row } from './figure.js';
 import { withGuest } from './guestBench.js';

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { copyToFile } from '../src/disks/copier.js';
 import { parseTransport } from '../src/domain/transport.js';
-import { UNNOTED } from '../src/holdings/lease.js';
+import { UNNOTED } from '../src/hosts/exports.js';
 import { withSnapshot, type BenchLab } from './benchLab.js';
 import { atLeast, type Figure, type Row } from './figure.js';
 import { accessOf, native } from './native.js';

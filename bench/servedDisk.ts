@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { startNbdServer, type NbdServer } from '../src/disks/nbdServer.js';
 import { parseTransport } from '../src/domain/transport.js';
-import { UNNOTED } from '../src/holdings/lease.js';
+import { UNNOTED } from '../src/hosts/exports.js';
 import type { Host } from '../src/hosts/host.js';
 import { withSnapshot, type BenchLab } from './benchLab.js';
 

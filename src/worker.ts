@@ -102,6 +102,12 @@ export class EverthawWorker {
         ...(await machineIdentity()),
       },
       version: settings.version,
+      mountPlaces: {
+        register: directories.hosts,
+        sessions: directories.sessions,
+        scratch: directories.volumes,
+        slotsLock: directories.slotsLock,
+      },
       ask: (owner) => askLiveness(client, owner),
       maximumAgeMs: settings.maximumSnapshotAgeMs,
       user: await processName('sweeper'),

@@ -1,4 +1,3 @@
-import { EverthawError } from '../domain/errors.js';
 import type { DiskDescription } from '../domain/vm.js';
 import type { CopySource, PartialBackup } from '../destinations/destination.js';
 import type { Copied } from '../disks/copier.js';
@@ -23,14 +22,4 @@ export async function copyTold(
     },
     signal,
   );
-}
-
-export function wrongExport(disk: DiskDescription): EverthawError {
-  return new EverthawError({
-    code: 'HostFault',
-    what: `read disk ${disk.label}`,
-    why: `what the host offers is not a disk of ${disk.capacityBytes} bytes`,
-    hint: 'the disk was changed while the backup began: run it again',
-    retry: 'again',
-  });
 }

@@ -3,6 +3,7 @@ import type { Step } from '../domain/runs.js';
 import type { ReleaseTools } from '../holdings/kind.js';
 import type { Host } from '../hosts/host.js';
 import type { HostRegister } from '../hosts/register.js';
+import type { KeeperPlaces } from '../mounts/keeperOrder.js';
 
 /** What a worker gives to its activities. */
 export interface Dependencies extends ReleaseTools {
@@ -15,6 +16,7 @@ export interface Dependencies extends ReleaseTools {
     readonly bootId: string;
   };
   readonly version: string;
+  readonly mountPlaces: KeeperPlaces;
 }
 
 type OfRun = Pick<Step, 'vm' | 'run'>;

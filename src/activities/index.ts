@@ -3,6 +3,7 @@ import { createSweep, type SweepDependencies } from './sweep.js';
 import { visiting } from './visiting.js';
 import { createRemoveSnapshots, createUseSnapshot } from './existingSnapshot.js';
 import { createFetchBackup } from './fetchBackup.js';
+import { createMount, createPreflightMount, createWatchMounts } from './mount.js';
 import { createPreflight } from './preflight.js';
 import { createRemoveLeftovers } from './removeLeftovers.js';
 import { createPlanRestore } from './restorePlan.js';
@@ -26,6 +27,9 @@ export function createActivities(dependencies: SweepDependencies) {
     transfer: createTransfer(dependencies),
     waitForRoom: createWaitForRoom(dependencies),
     writeCatalog: createWriteCatalog(dependencies),
+    preflightMount: createPreflightMount(dependencies),
+    mount: createMount(dependencies),
+    watchMounts: createWatchMounts(dependencies),
     commitSnapshot: visiting(dependencies, createCommitSnapshot(dependencies)),
     vcbCleanup: visiting(dependencies, createVcbCleanup(dependencies)),
     settle: createSettle(dependencies),

@@ -1,13 +1,4 @@
-import {
-  checkRoom,
-  refuseDisk,
-  refuseDisks,
-  refuseSnapshots,
-  refuseTemplate,
-  refuseTransport,
-  refuseUnquiesced,
-  takesSnapshot,
-} from '../checks/refusals.js';
+import { checkRoom, refuseVm } from '../checks/refusals.js';
 import { EverthawError } from '../domain/errors.js';
 import type { BackupRequest, PreflightResult, Step } from '../domain/runs.js';
 import { hostOf, takeLoan, type Dependencies } from './dependencies.js';
@@ -23,12 +14,7 @@ export function createPreflight(dependencies: Dependencies) {
     await takeLoan(dependencies, { ...input, loan: request.loan });
     const host = await hostOf(dependencies, input);
     const vm = await host.describeVm(request.vm.instanceUuid);
-    refuseTemplate(vm);
-    refuseDisks(vm);
-    refuseSnapshots(vm, request.snapshotPolicy, run.runId);
-    if (takesSnapshot(request)) refuseUnquiesced(vm, request.quiesce);
-    refuseTransport(host, vm.name, request.transport);
-    for (const disk of vm.disks) await refuseDisk(host, request.transport, vm, disk);
+    const warnings = await refuseVm(host, vm, request, run.runId);
     const destination = await dependencies.destinations.at(request.directory);
     const partial = destination.partialOf(run.runId);
     if (!partial.isHere) refuseFormat(request);
@@ -38,10 +24,7 @@ export function createPreflight(dependencies: Dependencies) {
       disks: vm.disks,
       toolsRunning: vm.toolsRunning,
       guestIsOurs: !('scriptsRunBy' in host.guest),
-      warnings: [
-        ...(takesSnapshot(request) ? await host.checkVm(vm) : []),
-        ...(await checkRoom(vm, destination)),
-      ],
+      warnings: [...warnings, ...(await checkRoom(vm, destination))],
     };
   };
 }

@@ -11,8 +11,9 @@ import { keepExportMap, keptExportMap, readExportMap } from '../disks/exportMap.
 import { hashFile } from '../disks/hashFile.js';
 import { copyToImage, type ImageFile, type NamedExport } from '../disks/imageCopy.js';
 import { CLUSTER_BYTES } from '../disks/qcow2Layout.js';
-import { UNNOTED } from '../holdings/lease.js';
-import { copyTold, wrongExport } from './copyTold.js';
+import { UNNOTED } from '../hosts/exports.js';
+import { wrongExport } from '../hosts/wrongExport.js';
+import { copyTold } from './copyTold.js';
 import { hostOf, type Dependencies } from './dependencies.js';
 import { keptAlive } from './keptAlive.js';
 import { pulse } from './pulse.js';

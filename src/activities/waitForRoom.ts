@@ -27,7 +27,7 @@ export function createWaitForRoom(dependencies: Dependencies) {
     const { vm, snapshotId } = input;
     const destination = await dependencies.destinations.at(input.directory);
     const keeper = pulse();
-    const { freeBytes: freeBefore } = keeper.now.held ?? { freeBytes: await destination.freeBytes() };
+    const freeBefore = keeper.now.held?.freeBytes ?? (await destination.freeBytes());
     keeper.hold({
       why: `held: "${dirname(input.directory)}" is full (${formatBytes(freeBefore)} left). Make room there and it goes on; try at once with everthaw resume, give up with everthaw cancel`,
       freeBytes: freeBefore,

@@ -1,7 +1,7 @@
 import { EverthawError } from '../domain/errors.js';
 import { SNAPSHOT_NAME } from '../domain/names.js';
 import { parseOwner } from '../domain/owner.js';
-import type { BackupRequest, SnapshotPolicy } from '../domain/runs.js';
+import type { PointInTimeRequest, SnapshotPolicy } from '../domain/runs.js';
 import { formatTransport, type Transport } from '../domain/transport.js';
 import type { DiskDescription, SnapshotInfo, VmDescription, VmSummary } from '../domain/vm.js';
 import type { Host } from '../hosts/host.js';
@@ -11,7 +11,7 @@ import type { Host } from '../hosts/host.js';
  */
 
 /** Whether a run takes a snapshot of its own. */
-export function takesSnapshot({ snapshotPolicy }: Pick<BackupRequest, 'snapshotPolicy'>): boolean {
+export function takesSnapshot({ snapshotPolicy }: Pick<PointInTimeRequest, 'snapshotPolicy'>): boolean {
   return snapshotPolicy === 'automatic' || snapshotPolicy === 'createonly';
 }
 
@@ -124,8 +124,28 @@ export function theSnapshot(
   });
 }
 
+/**
+ * All that can be known of a VM before a point in time is taken of it (F1, F7). Returns warnings.
+ *
+ * @throws EverthawError
+ */
+export async function refuseVm(
+  host: Host,
+  vm: VmDescription,
+  request: Pick<PointInTimeRequest, 'snapshotPolicy' | 'quiesce' | 'transport'>,
+  runId: string,
+): Promise<readonly string[]> {
+  refuseTemplate(vm);
+  refuseDisks(vm);
+  refuseSnapshots(vm, request.snapshotPolicy, runId);
+  if (takesSnapshot(request)) refuseUnquiesced(vm, request.quiesce);
+  refuseTransport(host, vm.name, request.transport);
+  for (const disk of vm.disks) await refuseDisk(host, request.transport, vm, disk);
+  return takesSnapshot(request) ? host.checkVm(vm) : [];
+}
+
 /** @throws EverthawError QuiesceFailed */
-export function refuseUnquiesced(vm: VmDescription, quiesce: BackupRequest['quiesce']): void {
+export function refuseUnquiesced(vm: VmDescription, quiesce: PointInTimeRequest['quiesce']): void {
   if (quiesce !== 'required' || vm.powerState !== 'on' || vm.toolsRunning) return;
   throw new EverthawError({
     code: 'QuiesceFailed',

@@ -3,7 +3,6 @@ import { EverthawError } from '../domain/errors.js';
 import { VM_SPEC_FORMS } from '../domain/vmSpecForms.js';
 import { addPlaceDefaults, EXISTING, type RestoreFlags } from './restore.js';
 import { addCleanupFlags, runCleanup, type CleanupFlags } from './cleanup.js';
-import { filesNotBuilt } from './filesNotBuilt.js';
 import { settingsReader } from './readSettings.js';
 import { addSeriesFlags, type SeriesFlags } from './runFlags.js';
 import { offering } from './values.js';
@@ -32,7 +31,9 @@ export function vcbCleanup(): Command {
 /** `pre-command`: the part before the job of other backup software. */
 export function preCommand(): Command {
   return historic('pre-command')
-    .description('export a VM for other backup software, print the directory, and keep it until post-command')
+    .description(
+      'export a VM for other backup software, or mount its volumes, print the directory, and keep it until post-command',
+    )
     .argument('<install path>', 'its config/config.js says which host, where to, and how VMs are named')
     .argument('<vm>')
     .addHelpText('after', '\nExample:\n  pre-command /opt/vcb db1.example.com image')
@@ -40,8 +41,8 @@ export function preCommand(): Command {
     .option('--json', 'one JSON object a line', false)
     .action(async (installPath: string, vm: string, kind: 'image' | 'file', flags: { json: boolean }) => {
       const settings = await readSettings(flags, { installPath });
-      const { exportVm } = await import('./exportVm.js');
-      await exportVm(settings, vm, kind, flags.json);
+      const { handOver } = await import('./handOver.js');
+      await handOver(settings, vm, { kind, json: flags.json });
     });
 }
 
@@ -146,11 +147,15 @@ interface MounterFlags extends Omit<HistoricBackupFlags, 'a'> {
 
 /** `vcbMounter`: backs up one VM, or ends what stands in a directory for other software. */
 export function vcbMounter(): Command {
-  return historicBackup('vcbMounter', 'back up a VM, image-level, or unmount what was exported')
+  return historicBackup('vcbMounter', 'back up a VM, image-level; mount its volumes; or unmount')
     .option('-a <spec>', VM_SPEC_FORMS)
     .requiredOption('-r <directory>', 'the backup’s directory; its parent must exist')
-    .option('-U', 'unmount: end the export in the directory of -r, and let go of what a dead run left there')
-    .addOption(new Option('-t <kind>', 'what is backed up').choices(['fullvm', 'file']).default('fullvm'))
+    .option('-U', 'unmount: end what stands in the directory of -r, and let go of what a dead run left there')
+    .addOption(
+      new Option('-t <kind>', 'fullvm: its disks are backed up; file: its volumes are mounted, until -U')
+        .choices(['fullvm', 'file'])
+        .default('fullvm'),
+    )
     .option('-c <file>', 'VMNAMECACHE: file that remembers which VM had which address')
     .addHelpText(
       'after',
@@ -164,9 +169,17 @@ export function vcbMounter(): Command {
         return;
       }
       if (flags.a === undefined) throw whichVm();
-      if (flags.t === 'file') throw filesNotBuilt(flags.a, 'back up its whole disks: -t fullvm');
       const vmNameCache = flags.c ?? settings.console.vmNameCache;
       const console = { ...settings.console, ...(vmNameCache === undefined ? {} : { vmNameCache }) };
+      if (flags.t === 'file') {
+        const { handOver } = await import('./handOver.js');
+        await handOver({ ...settings, console }, flags.a, {
+          kind: 'file',
+          directory: flags.r,
+          json: flags.json,
+        });
+        return;
+      }
       const { runBackup } = await import('./runBackup.js');
       await runBackup({ ...settings, console }, flags.a, { to: flags.r, json: flags.json, detach: false });
     });

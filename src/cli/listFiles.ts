@@ -3,7 +3,7 @@ import type { Settings } from '../config/settings.js';
 import { formatBytes } from '../domain/format.js';
 import { printable } from '../domain/printable.js';
 import type { FileEntry } from '../volumes/listFiles.js';
-import { readVolumes } from '../volumes/readVolumes.js';
+import { findAllVolumes, readVolumes } from '../volumes/readVolumes.js';
 import type { NamedVolume } from '../volumes/volume.js';
 import { backupImages } from './backupImages.js';
 import { EXIT, Output } from './output.js';
@@ -13,20 +13,17 @@ import { formatTable } from './table.js';
 export async function listVolumes(settings: Settings, backup: string, json: boolean): Promise<void> {
   const output = new Output(json);
   const images = await backupImages(backup);
-  await readVolumes(images, { kind: 'volumes' }, stateDirectories(settings).volumes, (report) => {
-    if (report.kind !== 'volumes') return;
-    const { volumes, disks, notes } = report;
-    for (const volume of volumes) output.result(volume, []);
-    for (const disk of disks) output.result(disk, []);
-    for (const note of notes) output.result({ note }, []);
-    const table = formatTable(
-      ['VOLUME', 'NAME', 'SIZE', 'FILE SYSTEM', 'LABEL', 'REMARK'],
-      volumes.map(cellsOf),
-    );
-    for (const line of volumes.length > 0 ? table : []) output.say(line);
-    for (const { disk, refusal } of disks) output.say(printable(`disk ${disk}: ${refusal}`));
-    for (const note of notes) output.say(printable(`note: ${note}`));
-  });
+  const { volumes, disks, notes } = await findAllVolumes(images, stateDirectories(settings).volumes);
+  for (const volume of volumes) output.result(volume, []);
+  for (const disk of disks) output.result(disk, []);
+  for (const note of notes) output.result({ note }, []);
+  const table = formatTable(
+    ['VOLUME', 'NAME', 'SIZE', 'FILE SYSTEM', 'LABEL', 'REMARK'],
+    volumes.map(cellsOf),
+  );
+  for (const line of volumes.length > 0 ? table : []) output.say(line);
+  for (const { disk, refusal } of disks) output.say(printable(`disk ${disk}: ${refusal}`));
+  for (const note of notes) output.say(printable(`note: ${note}`));
 }
 
 function cellsOf({

@@ -7,6 +7,7 @@ import { addCompletion } from './completion/command.js';
 import { addConfig } from './config.js';
 import { addDaemonCommands } from './daemonCommands.js';
 import { addFiles } from './files.js';
+import { addMount } from './mount.js';
 import { EXIT } from './output.js';
 import { addPlaces } from './placeCommands.js';
 import { addPointCommands } from './pointCommands.js';
@@ -27,6 +28,7 @@ export function everthaw(): Command {
   addRestore(program, settings);
   addRunCommands(program, settings);
   addPointCommands(program);
+  addMount(program, settings);
   addFiles(program, settings);
   addPlaces(program, settings);
   addCheck(program, settings);

@@ -5,7 +5,7 @@ import type { ImageFormat } from '../domain/diskFiles.js';
 import { EverthawError } from '../domain/errors.js';
 import { fileNameOf } from '../domain/fileName.js';
 import { formatBytes, formatDuration } from '../domain/format.js';
-import type { BackupRequest, BackupResult } from '../domain/runs.js';
+import type { BackupRequest, BackupResult, MountRequest, PointInTimeRequest } from '../domain/runs.js';
 import { formatTransport, parseTransport, type Transport } from '../domain/transport.js';
 import type { VmSummary } from '../domain/vm.js';
 import { formatScpUrl, isScpUrl, parseScpUrl, scpUrlBelow } from '../domain/scpUrl.js';
@@ -55,12 +55,38 @@ export function backupRequest(
   directory: string,
 ): BackupRequest {
   return {
+    ...pointInTimeRequest(settings, access, vm, directory),
+    transport: transportOf(settings, access.host),
+    ...diskFormatOf(settings, access.host),
+  };
+}
+
+/** What the settings say of volumes that are mounted. */
+export function mountRequest(
+  settings: Settings,
+  access: HostAccess,
+  vm: VmSummary,
+  directory: string,
+): MountRequest {
+  return {
+    ...pointInTimeRequest(settings, access, vm, directory),
+    transport: mountTransportOf(settings, access.host),
+    handover: true,
+    mostVolumes: settings.mostMountedVolumes,
+  };
+}
+
+function pointInTimeRequest(
+  settings: Settings,
+  access: HostAccess,
+  vm: VmSummary,
+  directory: string,
+): Omit<PointInTimeRequest, 'transport'> {
+  return {
     vm: { hostUuid: access.host.identity.uuid, instanceUuid: vm.instanceUuid, name: vm.name },
     proxy: settings.proxy,
     loan: randomUUID(),
     directory,
-    transport: transportOf(settings, access.host),
-    ...diskFormatOf(settings, access.host),
     quiesce: settings.backup.quiesce,
     snapshotPolicy: settings.backup.snapshotPolicy,
     preexistingSnapshot: settings.backup.preexistingSnapshot,
@@ -103,6 +129,14 @@ function diskFormatOf(settings: Settings, host: Host): { readonly diskFormat: Im
 export function transportOf({ backup: { transport } }: Settings, host: Host): Transport {
   const [usual] = host.transports;
   return transport === undefined && usual !== undefined ? usual : parseTransport(transport ?? '');
+}
+
+/** A stream of a whole disk is of no use to who reads here and there: a mode alone means its other way. */
+function mountTransportOf({ backup: { transport } }: Settings, host: Host): Transport {
+  const usable = host.transports.find(
+    ({ mode, via }) => via !== 'lease' && (transport === undefined || transport === mode),
+  );
+  return usable ?? parseTransport(transport ?? '');
 }
 
 function describeBackup(result: BackupResult): readonly string[] {

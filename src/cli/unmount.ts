@@ -18,7 +18,8 @@ import { endAndLetGo } from './letGoOfVm.js';
 export async function unmount(settings: Settings, text: string, json: boolean): Promise<void> {
   const directory = isScpUrl(text) ? text : resolve(text);
   const records = new HoldingRecords(stateDirectories(settings).holdings);
-  const staged = (await records.list('stagedExport')).find(({ id }) => id === directory);
+  const handedOver = [...(await records.list('stagedExport')), ...(await records.list('volumeMount'))];
+  const staged = handedOver.find(({ id }) => id === directory);
   const found = staged ?? (await records.list('partialDirectory')).find(isBuiltAs(directory));
   if (found === undefined) throw await notMounted(directory);
   const { hostUuid, vmUuid: instanceUuid } = found.owner;

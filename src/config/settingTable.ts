@@ -82,6 +82,14 @@ export const SETTINGS = {
     key: 'logLevel',
     default: 'info',
   },
+  mostMountedVolumes: {
+    kind: { is: 'wholeNumber', from: 1, to: 1000 },
+    what: 'how many volumes may be mounted on this proxy at once for other software; more wait, in order (F7)',
+    env: 'EVERTHAW_MOST_MOUNTED_VOLUMES',
+    section: 'proxy',
+    key: 'mostMountedVolumes',
+    default: 60,
+  },
   maximumSnapshotAgeS: {
     kind: SECONDS,
     what: 'seconds after which a run gives up and commits its snapshot',

@@ -33,6 +33,7 @@ export interface Settings {
   readonly proxy: string;
   readonly logLevel: string;
   readonly maximumSnapshotAgeMs: number;
+  readonly mostMountedVolumes: number;
   /** How often this proxy's worker has it swept; 0: never. */
   readonly sweepEveryMs: number;
   /** After so long without its server, what runs of this proxy hold is let go without one. */
@@ -132,6 +133,7 @@ function settingsOf(values: SettingValues, sources: Sources, env: NodeJS.Process
     proxy: values.proxy,
     logLevel: values.logLevel,
     maximumSnapshotAgeMs: values.maximumSnapshotAgeS * 1000,
+    mostMountedVolumes: values.mostMountedVolumes,
     sweepEveryMs: values.sweepEveryS * 1000,
     offlineAfterMs: values.offlineAfterS * 1000,
     metricsAddress: values.metricsAddress,

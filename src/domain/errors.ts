@@ -22,6 +22,7 @@ export const ERROR_CODES = [
   'HostStorageFull',
   'HostUnreachable',
   'LoginRefused',
+  'MountLost',
   'NotPermitted',
   'ProgramFailed',
   'ProgramMissing',

@@ -40,6 +40,7 @@ export type Holding =
   | (OnProxy & { readonly kind: 'replacedVm'; readonly finalName: string })
   | (OnProxy & { readonly kind: 'partialDirectory'; readonly directory: string })
   | (OnProxy & { readonly kind: 'stagedExport'; readonly directory: string })
+  | (OnProxy & { readonly kind: 'volumeMount'; readonly directory: string })
   | (OnProxy & { readonly kind: 'loginSession' })
   | (OnProxy & { readonly kind: 'hostLoan'; readonly loan: string });
 

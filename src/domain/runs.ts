@@ -21,16 +21,15 @@ export type SnapshotPolicy = (typeof SNAPSHOT_POLICIES)[number];
 export const PREEXISTING = ['fail', 'delete'] as const;
 export type Preexisting = (typeof PREEXISTING)[number];
 
-export interface BackupRequest {
+/** What every run is told that takes a point in time of a VM. */
+export interface PointInTimeRequest {
   readonly vm: VmRef;
   readonly proxy: string;
   /** Name under which the proxy's register lends the host to this run; given back when its debts are zero. */
   readonly loan: string;
-  /** The restore point's directory on the proxy; its parent must exist, it must not. */
+  /** Of what it makes on the proxy: a restore point, or mounts. Its parent must exist, it must not. */
   readonly directory: string;
   readonly transport: Transport;
-  /** The form in which disks are kept, where the transport leaves a choice. */
-  readonly diskFormat?: ImageFormat;
   /** `required`: no snapshot without quiescing; `preferred`: else crash-consistent, and the result says so; `none`. */
   readonly quiesce: 'required' | 'preferred' | 'none';
   readonly snapshotPolicy: SnapshotPolicy;
@@ -39,8 +38,20 @@ export interface BackupRequest {
   /** After this the run gives up and commits its snapshot, however far it is. */
   readonly maximumSnapshotAgeMs: number;
   readonly retries: RetrySettings;
+}
+
+export interface BackupRequest extends PointInTimeRequest {
+  /** The form in which disks are kept, where the transport leaves a choice. */
+  readonly diskFormat?: ImageFormat;
   /** The export is for other software: it is kept until that is done with it (post-command), and then removed (F11). */
   readonly handover?: true;
+}
+
+/** The VM's volumes, mounted for other software until that is done with them. */
+export interface MountRequest extends PointInTimeRequest {
+  readonly handover: true;
+  /** So many volumes may be mounted on this proxy at once (F7). */
+  readonly mostVolumes: number;
 }
 
 /** A cancellation that waits for a good moment (F10): the end of the disks that are being moved, or of this VM's whole run. */
@@ -125,9 +136,36 @@ export interface BackupResult {
   readonly warnings: readonly string[];
 }
 
-/** What `pre-command` waits for: the export stands. */
+/** What `pre-command` waits for: the export stands, or the volumes are mounted. */
 export interface StagedExport {
   readonly directory: string;
+  readonly volumes?: readonly MountedVolumeInfo[];
+  /** What of a VM's volumes is not there, and why. */
+  readonly notes?: readonly string[];
+}
+
+/** A volume, and where it is mounted. */
+export interface MountedVolumeInfo {
+  /** As the guest calls it, `C:` or `/srv`; where it has no name, its place on the disks: `scsi0:0/2`. */
+  readonly name: string;
+  readonly directory: string;
+}
+
+export interface MountVolumesResult {
+  readonly volumes: readonly MountedVolumeInfo[];
+  readonly notes: readonly string[];
+}
+
+export interface MountResult extends MountVolumesResult {
+  readonly state: 'succeeded';
+  readonly directory: string;
+  readonly consistency: Consistency;
+  readonly pointInTime: string;
+  /** Id of the snapshot, where it stays after the run (SNAPSHOT_POLICY). */
+  readonly snapshotLeft?: string;
+  readonly inSnapshotMs: number;
+  readonly durationMs: number;
+  readonly warnings: readonly string[];
 }
 
 export interface RestoreRequest {
@@ -253,8 +291,8 @@ export interface Pulse {
 export interface Held {
   /** What for, and what to do. */
   readonly why: string;
-  /** Room that there was when it began to wait. */
-  readonly freeBytes: number;
+  /** Room that there was when it began to wait for some. */
+  readonly freeBytes?: number;
 }
 
 /** What a failure of a step carries beside its message. */

@@ -12,6 +12,7 @@ import { replacedVm } from './replacedVm.js';
 import { stagedExport } from './stagedExport.js';
 import { snapshot } from './snapshot.js';
 import { uploadedFile } from './uploadedFile.js';
+import { volumeMount } from './volumeMount.js';
 
 /** Every kind of holding. A new resource is one new file and one line here. */
 export const KINDS: { readonly [K in HoldingKind]: Kind<K> } = {
@@ -26,6 +27,7 @@ export const KINDS: { readonly [K in HoldingKind]: Kind<K> } = {
   replacedVm,
   partialDirectory,
   stagedExport,
+  volumeMount,
   loginSession,
   hostLoan,
 };
@@ -34,6 +36,7 @@ export const KINDS: { readonly [K in HoldingKind]: Kind<K> } = {
 export const SWEEP_ORDER: readonly HoldingKind[] = [
   'freeze',
   'pausedApplication',
+  'volumeMount',
   'nbdServer',
   'exportLease',
   'importLease',

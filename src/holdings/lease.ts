@@ -28,12 +28,6 @@ export function leaseNotes(
   };
 }
 
-/** Notes for transports that take no lease. */
-export const UNNOTED: LeaseNotes = {
-  intend: () => Promise.resolve(),
-  taken: () => Promise.resolve(),
-};
-
 /**
  * A lease of the host, which cannot be listed there: the proxy's note has its id. Without an id (its taker died in between, or the note is damaged)
  * the run's login session is ended, and with it every lease that was taken in it.

@@ -3,7 +3,7 @@ import { runOf, vmOf, type FoundHolding } from './kind.js';
 
 /** What is noted on this proxy of directories of a kind. */
 export async function findDirectories(
-  kind: 'partialDirectory' | 'stagedExport',
+  kind: 'partialDirectory' | 'stagedExport' | 'volumeMount',
   noun: string,
   { proxy, records }: { readonly proxy: string; readonly records: HoldingRecords },
 ): Promise<readonly FoundHolding[]> {

@@ -50,6 +50,12 @@ export interface LeaseNotes {
   taken(leaseId: string): Promise<void>;
 }
 
+/** Notes for transports that take no lease. */
+export const UNNOTED: LeaseNotes = {
+  intend: () => Promise.resolve(),
+  taken: () => Promise.resolve(),
+};
+
 export interface ImportRequest {
   readonly name: string;
   readonly configuration: JsonObject;

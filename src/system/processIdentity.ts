@@ -1,3 +1,4 @@
+import { readlinkSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readJson } from './jsonFile.js';
@@ -7,6 +8,11 @@ export interface ProcessIdentity {
   readonly pid: number;
   /** Field 22 of /proc/<pid>/stat: clock ticks since boot at its start. */
   readonly startTime: string;
+}
+
+/** This process as /proc counts: within a process namespace of its own it takes itself for the first. */
+export function ownPid(): number {
+  return Number(readlinkSync('/proc/self'));
 }
 
 export async function processIdentity(pid: number): Promise<ProcessIdentity> {

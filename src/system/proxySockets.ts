@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
+import { access, lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EverthawError } from '../domain/errors.js';
+import { ownPid } from './processIdentity.js';
 
 /** The longest path of a socket, less the longest name here and what ssh adds to it while it makes one. */
 const LONGEST_DIRECTORY_BYTES = 107 - 48;
@@ -34,7 +35,7 @@ export class ProxySockets {
 
   /** A new socket of this process's own, for an export. */
   forExport(): string {
-    return join(this.#directory, `${process.pid}-${randomBytes(6).toString('hex')}.nbd`);
+    return join(this.#directory, `${ownPid()}-${randomBytes(6).toString('hex')}.nbd`);
   }
 }
 
@@ -57,14 +58,14 @@ async function refuseForeign(directory: string): Promise<void> {
 async function removeDead(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
     const pid = EXPORT.exec(name)?.[1];
-    if (pid !== undefined && !isAlive(Number(pid))) await rm(join(directory, name), { force: true });
+    if (pid !== undefined && !(await isThere(`/proc/${pid}`)))
+      await rm(join(directory, name), { force: true });
   }
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

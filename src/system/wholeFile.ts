@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { isAlive, processIdentity } from './processIdentity.js';
+import { isAlive, ownPid, processIdentity } from './processIdentity.js';
 
 /** To write a note takes a moment: whoever stood still for so long, and finds it gone, may fail. */
 const ABANDONED_MS = 30_000;
@@ -14,7 +14,7 @@ const ASIDE = /\.(\d+)-(\d+)-[0-9a-f]{8}\.aside$/;
  * write it at once.
  */
 export async function writeWhole(file: string, text: string): Promise<void> {
-  const { pid, startTime } = await processIdentity(process.pid);
+  const { pid, startTime } = await processIdentity(ownPid());
   const aside = `${file}.${pid}-${startTime}-${randomBytes(4).toString('hex')}.aside`;
   await writeFile(aside, text, { mode: 0o600, flush: true });
   await rename(aside, file);

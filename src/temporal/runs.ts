@@ -6,13 +6,27 @@ import {
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { EverthawError } from '../domain/errors.js';
 import { SEARCH_ATTRIBUTES, vmWorkflowId, WORKFLOW_QUEUE } from '../domain/names.js';
-import type { BackupRequest, BackupResult, RestoreRequest, RestoreResult } from '../domain/runs.js';
+import type {
+  BackupRequest,
+  BackupResult,
+  MountRequest,
+  MountResult,
+  RestoreRequest,
+  RestoreResult,
+} from '../domain/runs.js';
 
 export function startBackup(
   client: Client,
   request: BackupRequest,
 ): Promise<WorkflowHandleWithFirstExecutionRunId<() => Promise<BackupResult>>> {
   return start(client, 'backupVm', 'backup', request, `back up to ${request.directory}`);
+}
+
+export function startMount(
+  client: Client,
+  request: MountRequest,
+): Promise<WorkflowHandleWithFirstExecutionRunId<() => Promise<MountResult>>> {
+  return start(client, 'mountVm', 'mount', request, `mount at ${request.directory}`);
 }
 
 export function startRestore(
@@ -27,7 +41,7 @@ async function start<T>(
   client: Client,
   type: string,
   kind: string,
-  request: BackupRequest | RestoreRequest,
+  request: BackupRequest | MountRequest | RestoreRequest,
   details: string,
 ): Promise<WorkflowHandleWithFirstExecutionRunId<() => Promise<T>>> {
   const { vm } = request;

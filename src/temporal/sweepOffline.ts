@@ -22,7 +22,11 @@ export async function sweepOffline(settings: Settings, tools: SweepTools): Promi
   return judge(await listAll(tools), (found) =>
     // What a run wrote to a file it may yet go on with; a process is gone with its boot.
     decideOffline(
-      { ...found, diesWithBoot: found.kind === 'nbdServer', isNeededToEnd: found.kind === 'hostLoan' },
+      {
+        ...found,
+        diesWithBoot: found.kind === 'nbdServer' || found.kind === 'volumeMount',
+        isNeededToEnd: found.kind === 'hostLoan',
+      },
       rules,
     ),
   );

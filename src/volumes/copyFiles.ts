@@ -1,6 +1,6 @@
-import { lstat, mkdir } from 'node:fs/promises';
 import { EverthawError } from '../domain/errors.js';
 import { placeOf } from './guestPath.js';
+import { makePlace } from './makePlace.js';
 import type { GuestRoot } from './guestFile.js';
 import { endOfTool, saidBy } from './tool.js';
 import type { NamedVolume } from './volume.js';
@@ -69,22 +69,6 @@ function shortened(lines: readonly string[]): readonly string[] {
   return lines.length <= MOST_TOLD
     ? lines
     : [...lines.slice(0, MOST_TOLD), `and ${lines.length - MOST_TOLD} more`];
-}
-
-/**
- * Where a volume goes. What is there already was copied from the guest: a link of its would lead out of here.
- * Undefined where it is no directory.
- */
-async function makePlace(to: string, steps: readonly string[]): Promise<string | undefined> {
-  let at = to;
-  for (const step of steps) {
-    if (step === '.' || step === '..') return undefined;
-    at = `${at}/${step}`;
-    const stats = await lstat(at).catch(() => undefined);
-    if (stats === undefined) await mkdir(at, { mode: 0o755 });
-    else if (!stats.isDirectory()) return undefined;
-  }
-  return at;
 }
 
 async function copySource(

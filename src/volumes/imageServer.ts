@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { ManifestDisk } from '../domain/manifest.js';
 import { exitOf, spawnTethered, tailOf } from '../system/program.js';
 import { until } from '../system/until.js';
-import { inPlainWords, NOT_FOUND, saidBy, toolFailed, toolMissing } from './tool.js';
+import { inPlainWords, NOT_FOUND, saidBy, toolFailed, toolMissing, type Surroundings } from './tool.js';
 import type { ImageDisk } from './volume.js';
 
 /** A part of an image, as a read-only file. */
@@ -18,6 +18,8 @@ export interface ImagePart {
 export interface ImageServer {
   /** Its files are gone with it. */
   stop(): Promise<void>;
+  /** Resolves when it ended by itself, or was stopped, with what it said last. */
+  readonly ended: Promise<string>;
 }
 
 const PROGRAM = 'qemu-storage-daemon';
@@ -29,16 +31,15 @@ const READY_MS = 30_000;
  *
  * @throws EverthawError ProgramMissing; ProgramFailed
  */
-export async function serveImages(parts: readonly ImagePart[], directory: string): Promise<ImageServer> {
+export async function serveImages(
+  parts: readonly ImagePart[],
+  directory: string,
+  around: Surroundings = 'its own',
+): Promise<ImageServer> {
   for (const { name } of parts) await writeFile(join(directory, name), '');
   const ready = join(directory, '.ready');
-  const child = spawnTethered(
-    'sh',
-    inPlainWords(PROGRAM, [...nodesAndExports(parts, directory), '--pidfile', ready]),
-    {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    },
-  );
+  const command = inPlainWords(PROGRAM, [...nodesAndExports(parts, directory), '--pidfile', ready], around);
+  const child = spawnTethered(command.program, command.args, { stdio: ['ignore', 'ignore', 'pipe'] });
   const tail = tailOf(child);
   const what = 'open the disks';
   let ended: number | string | undefined;
@@ -57,6 +58,7 @@ export async function serveImages(parts: readonly ImagePart[], directory: string
       child.kill('SIGTERM');
       await end;
     },
+    ended: end.then((exit) => saidBy(PROGRAM, exit, tail())),
   };
 }
 
@@ -89,7 +91,12 @@ function nodesAndExports(parts: readonly ImagePart[], directory: string): readon
   ];
 }
 
-function imageNode({ format, file }: ImageDisk): object {
+function imageNode(image: ImageDisk): object {
+  if ('socket' in image) {
+    const server = { type: 'unix', path: image.socket };
+    return { driver: 'nbd', server, export: image.exportName, 'read-only': true };
+  }
+  const { format, file } = image;
   const bytes = { driver: 'file', filename: file, 'read-only': true };
   if (format === 'raw') return bytes;
   const common = { driver: QEMU_DRIVERS[format], 'read-only': true, file: bytes };

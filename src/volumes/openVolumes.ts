@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { fileSystemOf } from './fileSystems.js';
 import type { GuestRoot } from './guestFile.js';
 import { serveImages } from './imageServer.js';
+import { mountVolume } from './mountVolume.js';
 import { nameVolumes, type MountedVolume } from './nameVolumes.js';
 import { findVolumes } from './partitions.js';
-import { reasonOf, runTool } from './tool.js';
+import { reasonOf } from './tool.js';
 import type { DiskRefusal, ImageDisk, NamedVolume, Volume } from './volume.js';
 
 /** The volumes of a VM's disks; each that can be read is mounted, read-only. */
@@ -16,8 +17,6 @@ export interface OpenVolumes {
   /** Of a volume that nothing refuses. */
   readonly rootOf: (volume: Volume) => GuestRoot;
 }
-
-const MOUNT_MS = 60_000;
 
 /**
  * Mounts what can be mounted of the disks below an empty directory, in layers: the images as files, a file for each partition, its
@@ -92,26 +91,12 @@ async function mountAll(
   for (const volume of found) {
     const at = await made(directory, 'mounts', nameOf(volume));
     const root =
-      volume.refusal === undefined ? await mount(volume, join(parts, nameOf(volume)), at) : undefined;
+      volume.refusal === undefined ? await mountVolume(volume, join(parts, nameOf(volume)), at) : undefined;
     if (typeof root === 'string') volumes.push({ ...volume, refusal: root });
     else volumes.push(volume);
     if (typeof root === 'object') mounted.push({ volume, root });
   }
   return { volumes, mounted };
-}
-
-/** Where its files are; or why they cannot be read. */
-async function mount(volume: Volume, file: string, directory: string): Promise<GuestRoot | string> {
-  const fileSystem = fileSystemOf(volume.fileSystem ?? '');
-  if (fileSystem === undefined) return 'nothing here reads it';
-  const { program, args, ignoresCase } = fileSystem;
-  try {
-    const what = `mount volume ${volume.id} (${volume.fileSystem ?? ''})`;
-    await runTool({ program, args: args(file, directory), what, timeoutMs: MOUNT_MS });
-    return { directory, ignoresCase };
-  } catch (error) {
-    return reasonOf(error);
-  }
 }
 
 async function made(...steps: readonly string[]): Promise<string> {

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { EverthawError } from '../domain/errors.js';
 import { exitOf, spawnTethered, tailOf } from '../system/program.js';
 import type { ImageDisk } from './volume.js';
-import type { VolumesOrder, VolumesReport, VolumesTask } from './volumesOrder.js';
+import type { FoundVolumes, VolumesOrder, VolumesReport, VolumesTask } from './volumesOrder.js';
 
 const PROCESS = fileURLToPath(new URL('./volumesProcess.js', import.meta.url));
 
@@ -62,6 +62,16 @@ export async function readVolumes(
     clearTimeout(timer);
     child.kill('SIGKILL');
   }
+}
+
+/** As {@link readVolumes}, which volumes there are. */
+export async function findAllVolumes(images: readonly ImageDisk[], scratch: string): Promise<FoundVolumes> {
+  let found: FoundVolumes | undefined;
+  await readVolumes(images, { kind: 'volumes' }, scratch, (report) => {
+    if (report.kind === 'volumes') found = report;
+  });
+  if (found === undefined) throw new Error('the process that reads volumes found none and said nothing');
+  return found;
 }
 
 function failed(exit: number | string, why: string): EverthawError {

@@ -7,6 +7,7 @@ const PACKAGES = {
   blkid: 'util-linux',
   partx: 'util-linux',
   mount: 'mount',
+  umount: 'mount',
   fuse2fs: 'fuse2fs',
   'ntfs-3g': 'ntfs-3g',
   'grub-mount': 'grub-common',
@@ -22,6 +23,7 @@ export interface ToolRun {
   readonly args: readonly string[];
   /** For errors: `mount volume scsi0:0/2`. */
   readonly what: string;
+  readonly around?: Surroundings;
   /** It is killed after that long; without it, it takes what time it takes. */
   readonly timeoutMs?: number;
   readonly onOutput?: (text: string) => void;
@@ -41,17 +43,31 @@ export const NOT_FOUND = 127;
 const SURROUNDINGS = 'export LC_ALL=C.UTF-8 PATH="$PATH:/usr/sbin:/sbin"; exec "$@"';
 
 /**
+ * Where a program runs that reads what a guest wrote: in namespaces that are `its own` already, or among all others of this machine, where it is
+ * given no network: nothing that a guest's file system might do to its reader gets far.
+ */
+export type Surroundings = 'its own' | 'the machine';
+
+/**
  * The words that start a program: with messages in no language but this, so that they can be read, names of files in UTF-8,
  * and programs found that are on the path of root only.
  */
-export function inPlainWords(program: ToolName, args: readonly string[]): readonly string[] {
-  return ['-c', SURROUNDINGS, 'sh', program, ...args];
+export function inPlainWords(
+  program: ToolName,
+  args: readonly string[],
+  around: Surroundings = 'its own',
+): { readonly program: string; readonly args: readonly string[] } {
+  const words = ['-c', SURROUNDINGS, 'sh', program, ...args];
+  return around === 'its own'
+    ? { program: 'sh', args: words }
+    : { program: 'unshare', args: ['--net', '--ipc', '--', 'sh', ...words] };
 }
 
 /** Runs a program to its end, which a broken file system must not keep from coming. @throws EverthawError ProgramMissing; ProgramFailed when its time is over */
 export async function endOfTool(run: ToolRun): Promise<ToolEnd> {
-  const { program, args, what, timeoutMs, onOutput, onComplaint } = run;
-  const child = spawnTethered('sh', inPlainWords(program, args), {
+  const { program, args, what, around, timeoutMs, onOutput, onComplaint } = run;
+  const command = inPlainWords(program, args, around);
+  const child = spawnTethered(command.program, command.args, {
     stdio: ['ignore', onOutput === undefined ? 'ignore' : 'pipe', 'pipe'],
   });
   const tail = tailOf(child);

@@ -1,14 +1,24 @@
 import type { ManifestDisk } from '../domain/manifest.js';
 import type { DiskLabel } from '../domain/vm.js';
 
-/** A whole disk image that lies here. */
-export interface ImageDisk {
-  readonly label: DiskLabel;
-  readonly capacityBytes: number;
+/** An image that lies here. */
+interface ImageFile {
   /** Its path. */
   readonly file: string;
   readonly format: ManifestDisk['format'];
 }
+
+/** An image that is served by NBD on a socket of this machine, raw. */
+interface ImageExport {
+  readonly socket: string;
+  readonly exportName: string;
+}
+
+/** A whole disk. */
+export type ImageDisk = {
+  readonly label: DiskLabel;
+  readonly capacityBytes: number;
+} & (ImageFile | ImageExport);
 
 /** A partition, or a disk without any. */
 export interface Volume {

@@ -19,14 +19,16 @@ export interface VolumesOrder {
   readonly task: VolumesTask;
 }
 
+/** What there is to read, and what there is not. */
+export interface FoundVolumes {
+  readonly volumes: readonly NamedVolume[];
+  readonly disks: readonly DiskRefusal[];
+  readonly notes: readonly string[];
+}
+
 /** What it says. */
 export type VolumesReport =
-  | {
-      readonly kind: 'volumes';
-      readonly volumes: readonly NamedVolume[];
-      readonly disks: readonly DiskRefusal[];
-      readonly notes: readonly string[];
-    }
+  | ({ readonly kind: 'volumes' } & FoundVolumes)
   | { readonly kind: 'entries'; readonly entries: readonly FileEntry[] }
   | { readonly kind: 'progress'; readonly bytes: number }
   | { readonly kind: 'copied'; readonly copied: CopiedFiles }

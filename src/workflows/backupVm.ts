@@ -1,4 +1,3 @@
-import { ApplicationFailure, CancellationScope, isCancellation } from '@temporalio/workflow';
 import { formatDuration } from '../domain/format.js';
 import { HOLDING_OF_TRANSPORT } from '../domain/holding.js';
 import { partialName } from '../domain/names.js';
@@ -10,6 +9,7 @@ import { moveDisks } from './moveDisks.js';
 import { endSnapshot, removePreexisting, takeOrUse } from './runSnapshot.js';
 import { onProxy } from './steps.js';
 import { together } from './together.js';
+import { withinAge } from './withinAge.js';
 
 /**
  * One VM's image-level backup (F1): preflight, freeze scripts, snapshot, transfer of every disk, catalog and manifest,
@@ -24,7 +24,7 @@ async function backup(request: BackupRequest, held: HeldRun): Promise<BackupResu
   const { vm, proxy, transport, directory, retries } = request;
   const step: Step = { run, vm, proxy, retries };
   const startedAt = Date.now();
-  const handover = request.handover === true ? new Handover(request, held) : undefined;
+  const handover = request.handover === true ? new Handover(held) : undefined;
 
   debts.owe({ kind: 'loginSession', run, vm, proxy });
   await removePreexisting(request, step, report);
@@ -35,7 +35,8 @@ async function backup(request: BackupRequest, held: HeldRun): Promise<BackupResu
   const snapshotAt = Date.now();
   report.note(`snapshot ${snapshot.id}, ${snapshot.consistency}-consistent`);
 
-  handover?.owe();
+  // What other software is given is owed from before it is there, so that it goes when the run ends, however it does.
+  if (handover !== undefined) debts.owe({ kind: 'stagedExport', run, vm, proxy, directory });
   debts.owe({ kind: 'partialDirectory', run, vm, proxy, directory: partialName(directory, run.runId) });
   const reader = HOLDING_OF_TRANSPORT[transport.via];
   if (reader !== undefined) debts.owe({ kind: reader, run, vm, proxy });
@@ -46,7 +47,9 @@ async function backup(request: BackupRequest, held: HeldRun): Promise<BackupResu
   const isLeft = await endSnapshot(request, step, snapshot, debts, report);
   const endedAt = Date.now();
   report.note(`${formatDuration(endedAt - snapshotAt)} in snapshot`);
-  const late = (await handover?.wait(Math.max(0, snapshotAt + request.maximumSnapshotAgeMs - endedAt))) ?? [];
+  const late =
+    (await handover?.wait({ directory }, Math.max(0, snapshotAt + request.maximumSnapshotAgeMs - endedAt))) ??
+    [];
   return {
     state: 'succeeded',
     directory,
@@ -65,18 +68,4 @@ async function backup(request: BackupRequest, held: HeldRun): Promise<BackupResu
     durationMs: endedAt - startedAt,
     warnings: [...preflight.warnings, ...snapshot.warnings, ...guestWarnings, ...warnings, ...late],
   };
-}
-
-/** Gives up when the snapshot gets too old: a datastore that fills up stops VMs, a missing backup does not. */
-async function withinAge<T>({ vm, maximumSnapshotAgeMs }: BackupRequest, work: () => Promise<T>): Promise<T> {
-  const scope = new CancellationScope({ timeout: maximumSnapshotAgeMs, cancellable: true });
-  try {
-    return await scope.run(work);
-  } catch (error) {
-    if (!isCancellation(error) || CancellationScope.current().consideredCancelled) throw error;
-    throw ApplicationFailure.nonRetryable(
-      `back up "${vm.name}": the snapshot reached its maximum age of ${formatDuration(maximumSnapshotAgeMs)}, so the run gave up and removed it. Hint: find out what made it slow, or raise the maximum snapshot age`,
-      'SnapshotTooOld',
-    );
-  }
 }

@@ -1,6 +1,7 @@
-import { ActivityFailure, ApplicationFailure, CancellationScope, isCancellation } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
 import type { ErrorCode } from '../domain/errors.js';
 import type { BackupRequest, Checkpoint, FailureDetails, SnapshotResult, Step } from '../domain/runs.js';
+import { firstOf } from './firstOf.js';
 import type { HeldRun } from './heldRun.js';
 import { movingOnProxy } from './steps.js';
 
@@ -35,24 +36,4 @@ export async function holdingWhileFull<T>(
       report.goOn();
     }
   }
-}
-
-/** The first that ends; the other is cancelled and waited for. */
-async function firstOf(one: () => Promise<void>, other: () => Promise<void>): Promise<void> {
-  await CancellationScope.cancellable(async () => {
-    const scope = CancellationScope.current();
-    const both = [one(), other()];
-    try {
-      await Promise.race(both);
-    } finally {
-      scope.cancel();
-      await Promise.all(
-        both.map((each) =>
-          each.catch((error: unknown) => {
-            if (!isCancellation(error)) throw error;
-          }),
-        ),
-      );
-    }
-  });
 }

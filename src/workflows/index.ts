@@ -1,4 +1,5 @@
 /** Everything that runs as a workflow. */
 export { backupVm } from './backupVm.js';
+export { mountVm } from './mountVm.js';
 export { restoreVm } from './restoreVm.js';
 export { sweep } from './sweep.js';

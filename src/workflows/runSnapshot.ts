@@ -1,6 +1,12 @@
 import { CancellationScope } from '@temporalio/workflow';
 import { hostQueue } from '../domain/names.js';
-import type { BackupRequest, PreflightResult, SnapshotPolicy, SnapshotResult, Step } from '../domain/runs.js';
+import type {
+  PointInTimeRequest,
+  PreflightResult,
+  SnapshotPolicy,
+  SnapshotResult,
+  Step,
+} from '../domain/runs.js';
 import type { Debts } from './debts.js';
 import type { RunReport } from './runReport.js';
 import { cleaningOn, onHost, onProxy } from './steps.js';
@@ -17,7 +23,7 @@ function isOurs(policy: SnapshotPolicy): boolean {
 
 /** What an earlier backup left on the VM, where that is to be deleted (F3): if that fails, so does the run. */
 export async function removePreexisting(
-  { vm, proxy, snapshotPolicy, preexistingSnapshot, preexistingMountPoint }: BackupRequest,
+  { vm, proxy, snapshotPolicy, preexistingSnapshot, preexistingMountPoint }: PointInTimeRequest,
   step: Step,
   report: RunReport,
 ): Promise<void> {
@@ -32,14 +38,14 @@ export async function removePreexisting(
 }
 
 /** The snapshot that somebody took for this run to use. Nobody froze anything for it. */
-async function useExisting({ vm, snapshotPolicy }: BackupRequest, step: Step): Promise<TakenSnapshot> {
+async function useExisting({ vm, snapshotPolicy }: PointInTimeRequest, step: Step): Promise<TakenSnapshot> {
   const snapshot = await onHost(vm.hostUuid).useSnapshot({ ...step, snapshotPolicy });
   return { snapshot, letGuestGo: () => Promise.resolve([]) };
 }
 
 /** What becomes of the snapshot of a backup that is whole; whether it stays. */
 export async function endSnapshot(
-  { vm, proxy, snapshotPolicy }: BackupRequest,
+  { vm, proxy, snapshotPolicy }: PointInTimeRequest,
   { run }: Step,
   snapshot: SnapshotResult,
   debts: Debts,
@@ -75,7 +81,7 @@ export async function endSnapshot(
  * and to be done as soon as the snapshot stands: `letGuestGo` says what went wrong with it.
  */
 async function takeOwn(
-  { vm, quiesce, snapshotPolicy, maximumSnapshotAgeMs }: BackupRequest,
+  { vm, quiesce, snapshotPolicy, maximumSnapshotAgeMs }: PointInTimeRequest,
   step: Step,
   { toolsRunning, guestIsOurs }: PreflightResult,
   debts: Debts,
@@ -112,7 +118,7 @@ async function letGuestGo(step: Step, debts: Debts, report: RunReport): Promise<
 
 /** The run's point in time: by a snapshot of its own, or by the one that its policy names. */
 export function takeOrUse(
-  request: BackupRequest,
+  request: PointInTimeRequest,
   step: Step,
   preflight: PreflightResult,
   debts: Debts,

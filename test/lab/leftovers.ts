@@ -78,6 +78,11 @@ export async function leftoversOnProxy(everthaw: LabEverthaw): Promise<readonly 
       .filter(({ path, isDirectory }) => !isDirectory && /^state\/(holdings|hosts|sessions)\//.test(path))
       .map(({ path }) => `note ${path}`),
     ...paths.filter(({ path }) => path.startsWith('scratch/')).map(({ path }) => `scratch file ${path}`),
+    ...readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .map((line) => ({ at: line.split(' ')[4] ?? '', isFuse: line.includes(' - fuse') }))
+      .filter(({ at, isFuse }) => isFuse && at.startsWith(`${everthaw.directory}/`))
+      .map(({ at }) => `mount ${relative(everthaw.directory, at)}`),
     ...processesOf(everthaw.state)
       .filter(({ pid }) => pid !== everthaw.workerPid)
       .map(({ program, pid }) => `process ${program} (${pid})`),

@@ -73,7 +73,7 @@ async function formatOf(image: string): Promise<string> {
 }
 
 /** Checks records one by one: their numbers, and the checksum that ends each (test/lab/guest/writer). */
-function countRecords(records: Buffer, image: string): number {
+export function countRecords(records: Buffer, image: string): number {
   if (records.length % RECORD_BYTES !== 0) throw new Error(`${image} ends in half a record`);
   const count = records.length / RECORD_BYTES;
   for (let number = 1; number <= count; number++) {

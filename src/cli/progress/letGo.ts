@@ -15,6 +15,7 @@ const NAMES = {
   nbdServer: 'NBD server',
   partialDirectory: 'unfinished backup',
   stagedExport: 'export',
+  volumeMount: 'mounted volumes',
   loginSession: 'login session',
   hostLoan: 'password of the host',
 } as const satisfies Record<HoldingKind, string>;

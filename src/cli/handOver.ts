@@ -10,58 +10,71 @@ import { EverthawError, isErrorWithCode } from '../domain/errors.js';
 import { fileNameOf } from '../domain/fileName.js';
 import { EXPORTED_UPDATE, vmWorkflowId } from '../domain/names.js';
 import type { BackupRequest, StagedExport } from '../domain/runs.js';
+import { printable } from '../domain/printable.js';
 import { isScpUrl } from '../domain/scpUrl.js';
+import type { VmSummary } from '../domain/vm.js';
 import { parseVmSpec } from '../domain/vmSpec.js';
-import { startBackup } from '../temporal/runs.js';
-import { filesNotBuilt } from './filesNotBuilt.js';
+import { startBackup, startMount } from '../temporal/runs.js';
+import type { HostAccess } from './hostAccess.js';
 import { LoneRun } from './loneRun.js';
 import { Output } from './output.js';
-import { backupRequest, findVm } from './runBackup.js';
+import { backupRequest, findVm, mountRequest } from './runBackup.js';
 import { startLent } from './startAndFollow.js';
 import { accessTemporal } from './temporalAccess.js';
 import { watchRunUntil } from './watchRun.js';
 
+/** What of a VM other software is given: its whole disks, or the files in its volumes. */
+export type HandedOver = 'image' | 'file';
+
+export interface HandOverFlags {
+  readonly kind: HandedOver;
+  /** Where; below BACKUPROOT if not given. */
+  readonly directory?: string;
+  readonly json: boolean;
+}
+
 /**
- * The part before other software's job (F11): exports a VM below BACKUPROOT, and returns when all of it stands. The run goes on,
+ * The part before other software's job (F11): exports a VM, or mounts its volumes, and returns when all of it stands. The run goes on,
  * and waits for `post-command`. Idempotent: where such a run is living, it is waited for.
  */
-export async function exportVm(
+export async function handOver(
   settings: Settings,
   vmText: string,
-  kind: 'image' | 'file',
-  json: boolean,
+  { kind, directory = directoryFor(settings, vmText, kind), json }: HandOverFlags,
 ): Promise<void> {
-  if (kind === 'file')
-    throw filesNotBuilt(vmText, 'export its whole disks: pre-command <install path> <vm> image');
-  const directory = directoryFor(settings, vmText);
   const { access, vm } = await findVm(settings, vmText);
   const { client } = await accessTemporal(settings);
-  const request = { ...backupRequest(settings, access, vm, directory), handover: true as const };
-  const handle = await startOrJoin(settings, access, client, request);
+  const handle = await startOrJoin(settings, access, client, vm, resolve(directory), kind);
   // A program reads one line of what this one says: where its files are.
   const asked = new AbortController();
-  const standing = client.connection.withAbortSignal(asked.signal, () => untilItStands(handle, request));
+  const standing = client.connection.withAbortSignal(asked.signal, () => untilItStands(handle, vm));
   const exported = await watchRunUntil(handle, standing, new LoneRun(handle, new Output(json, 'beside')));
   // A question whose answer nobody wants any more would keep this program until the server gives up on it: 20 s.
   asked.abort();
-  new Output(json).result(exported, [exported.directory]);
+  const output = new Output(json);
+  output.result(exported, [exported.directory]);
+  const told = new Output(json, 'beside');
+  for (const { name, directory: at } of exported.volumes ?? []) told.say(printable(`${name} at ${at}`));
+  for (const note of exported.notes ?? []) told.say(printable(`note: ${note}`));
   await client.connection.close();
 }
 
 /** Named after what the VM was asked for by (F6a). */
-function directoryFor({ backup: { root }, lookup }: Settings, vmText: string): string {
+function directoryFor({ backup: { root }, lookup }: Settings, vmText: string, kind: HandedOver): string {
+  const what = `${kind === 'image' ? 'export' : 'mount the volumes of'} "${vmText}"`;
   if (root !== undefined && isScpUrl(root)) {
     throw new EverthawError({
       code: 'WrongUsage',
-      what: `export "${vmText}" to "${root}"`,
+      what: `${what} to "${root}"`,
       why: 'it is on another machine, and other software reads what stands on this one',
       hint: 'name a directory of this machine as BACKUPROOT',
     });
   }
-  if (root !== undefined) return resolve(root, `${fileNameOf(parseVmSpec(vmText, lookup).value)}-fullVM`);
+  const name = fileNameOf(parseVmSpec(vmText, lookup).value);
+  if (root !== undefined) return resolve(root, kind === 'image' ? `${name}-fullVM` : name);
   throw new EverthawError({
     code: 'WrongUsage',
-    what: `export "${vmText}"`,
+    what,
     why: 'BACKUPROOT is not given',
     hint: 'name it in config/config.js below the install path',
   });
@@ -69,31 +82,46 @@ function directoryFor({ backup: { root }, lookup }: Settings, vmText: string): s
 
 async function startOrJoin(
   settings: Settings,
-  access: Parameters<typeof startLent>[1],
+  access: HostAccess,
   client: Client,
-  request: BackupRequest,
+  vm: VmSummary,
+  directory: string,
+  kind: HandedOver,
 ): Promise<WorkflowHandle> {
   try {
+    if (kind === 'file')
+      return await startLent(
+        settings,
+        access,
+        client,
+        mountRequest(settings, access, vm, directory),
+        startMount,
+      );
+    const request = { ...backupRequest(settings, access, vm, directory), handover: true as const };
     return await startLent(settings, access, client, request, startBackup);
   } catch (error) {
     if (!isErrorWithCode(error, 'VmInUse')) throw error;
-    const living = client.workflow.getHandle(vmWorkflowId(request.vm.hostUuid, request.vm.instanceUuid));
-    if (await isSuch(living, request)) return living;
+    const id = vmWorkflowId(access.host.identity.uuid, vm.instanceUuid);
+    const living = client.workflow.getHandle(id);
+    if (await isSuch(living, directory, kind)) return living;
     throw error;
   }
 }
 
-/** Whether the living run makes this very export. */
-async function isSuch(living: WorkflowHandle, { directory }: BackupRequest): Promise<boolean> {
+const WORKFLOW_TYPES: Readonly<Record<HandedOver, string>> = { image: 'backupVm', file: 'mountVm' };
+
+/** Whether the living run makes this very thing. */
+async function isSuch(living: WorkflowHandle, directory: string, kind: HandedOver): Promise<boolean> {
   const { events } = await living.fetchHistory();
-  const [payload] = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
-  if (payload?.data == null) return false;
-  const request = JSON.parse(Buffer.from(payload.data).toString()) as Partial<BackupRequest>;
+  const started = events?.[0]?.workflowExecutionStartedEventAttributes;
+  const data = started?.input?.payloads?.[0]?.data;
+  if (data == null || started?.workflowType?.name !== WORKFLOW_TYPES[kind]) return false;
+  const request = JSON.parse(Buffer.from(data).toString()) as Partial<BackupRequest>;
   return request.handover === true && request.directory === directory;
 }
 
 /** Waits until the export stands. @throws what the run failed with, where it ended before */
-async function untilItStands(handle: WorkflowHandle, request: BackupRequest): Promise<StagedExport> {
+async function untilItStands(handle: WorkflowHandle, { name }: VmSummary): Promise<StagedExport> {
   const ended = handle.result() as Promise<unknown>;
   // Nobody waits for it any more once the export stands.
   ended.catch(() => undefined);
@@ -108,8 +136,8 @@ async function untilItStands(handle: WorkflowHandle, request: BackupRequest): Pr
   await ended;
   throw new EverthawError({
     code: 'Cancelled',
-    what: `export "${request.vm.name}"`,
-    why: 'its run was ended before the export stood',
+    what: `hand over "${name}"`,
+    why: 'its run was ended before all of it stood',
     hint: 'start it again when you like',
   });
 }

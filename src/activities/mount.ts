@@ -1,0 +1,157 @@
+import { cancellationSignal } from '@temporalio/activity';
+import { refuseTransport, refuseVm } from '../checks/refusals.js';
+import { EverthawError } from '../domain/errors.js';
+import { formatOwner, parseOwner } from '../domain/owner.js';
+import type { MountRequest, MountVolumesResult, PreflightResult, Step } from '../domain/runs.js';
+import { formatTransport } from '../domain/transport.js';
+import type { DiskDescription } from '../domain/vm.js';
+import { checkDestination, makePartial, readOwnerFile } from '../destinations/directory.js';
+import { volumeMount } from '../holdings/volumeMount.js';
+import { isKeeperAlive, keptBy, lastWords, startKeeper } from '../mounts/keeper.js';
+import type { KeptVolumes } from '../mounts/keeperOrder.js';
+import { takeSlots } from '../mounts/slots.js';
+import { until } from '../system/until.js';
+import { hostOf, ownerOf, takeLoan, type Dependencies } from './dependencies.js';
+import { keptAlive } from './keptAlive.js';
+import { pulse } from './pulse.js';
+
+const WATCH_MS = 1000;
+
+export interface PreflightMountInput extends Step {
+  readonly request: MountRequest;
+}
+
+/** As preflight, of what is to be mounted. */
+export function createPreflightMount(dependencies: Dependencies) {
+  return async function preflightMount(input: PreflightMountInput): Promise<PreflightResult> {
+    const { request, run } = input;
+    await takeLoan(dependencies, { ...input, loan: request.loan });
+    refuseUser(request);
+    const host = await hostOf(dependencies, input);
+    const vm = await host.describeVm(request.vm.instanceUuid);
+    refuseTransport(host, vm.name, request.transport);
+    refuseStream(request);
+    const warnings = await refuseVm(host, vm, request, run.runId);
+    const isOurs = parseOwner(await readOwnerFile(request.directory))?.runId === run.runId;
+    if (!isOurs) await checkDestination(request.directory);
+    return {
+      disks: vm.disks,
+      toolsRunning: vm.toolsRunning,
+      guestIsOurs: !('scriptsRunBy' in host.guest),
+      warnings,
+    };
+  };
+}
+
+function refuseUser({ vm, proxy }: MountRequest): void {
+  if (process.getuid?.() === 0) return;
+  throw new EverthawError({
+    code: 'NotPermitted',
+    what: `mount the volumes of "${vm.name}"`,
+    why: `the worker of proxy "${proxy}" is not root, and others than root would not see what it mounts`,
+    hint: 'run the worker as root, or back the VM up image-level: everthaw files reads that without root',
+  });
+}
+
+/** Files lie all over a disk. */
+function refuseStream({ vm, transport }: MountRequest): void {
+  if (transport.via !== 'lease') return;
+  throw new EverthawError({
+    code: 'TransportRefused',
+    what: `mount the volumes of "${vm.name}" by ${formatTransport(transport)}`,
+    why: 'an export lease is a stream of the whole disk, and what mounts a volume reads here and there',
+    hint: 'use nbdssl:datastore',
+  });
+}
+
+export interface MountInput extends Step {
+  readonly snapshotId: string;
+  readonly request: MountRequest;
+  readonly disks: readonly DiskDescription[];
+}
+
+/** Mounts the volumes of a snapshot, as soon as this proxy has room for as many. What an earlier attempt mounted whole is left as it is. */
+export function createMount(dependencies: Dependencies) {
+  return async function mount(input: MountInput): Promise<MountVolumesResult> {
+    const { records, proxy } = dependencies;
+    const { run, vm, request } = input;
+    const { directory } = request;
+    const own = records.directoryOf('volumeMount', run);
+    const standing = await keptBy(own);
+    if (standing !== undefined) return resultOf(standing);
+    const holding = { kind: 'volumeMount', run, vm, proxy, directory } as const;
+    await volumeMount.release(holding, dependencies);
+    const owner = await ownerOf(dependencies, { ...input, maximumAgeMs: request.maximumSnapshotAgeMs });
+    await records.write('volumeMount', { owner, vmName: vm.name, id: directory });
+    await makePartial(directory, formatOwner(owner));
+    const host = await hostOf(dependencies, input);
+    const kept = await keptAlive(
+      () => host.watchVm(vm.instanceUuid, input.snapshotId),
+      (signal) => mountAll(dependencies, input, own, signal),
+      WATCH_MS,
+    );
+    return resultOf(kept);
+  };
+}
+
+async function mountAll(
+  { mountPlaces }: Dependencies,
+  { vm, run, snapshotId, request, disks }: MountInput,
+  own: string,
+  signal: AbortSignal,
+): Promise<KeptVolumes> {
+  const keeper = await startKeeper(
+    {
+      places: mountPlaces,
+      directory: own,
+      hostUuid: vm.hostUuid,
+      user: run.runId,
+      instanceUuid: vm.instanceUuid,
+      snapshotId,
+      transport: request.transport,
+      disks,
+    },
+    signal,
+  );
+  const { slotsLock: lock } = mountPlaces;
+  const { mostVolumes: most } = request;
+  await takeSlots({ own, lock }, { volumes: keeper.volumes, most }, signal, (taken) => {
+    pulse().hold({
+      why: `held: ${taken} volumes are mounted on this proxy, and at most ${most} may be; it goes on when others are done`,
+    });
+  });
+  return keeper.mount(request.directory);
+}
+
+function resultOf({ mounted, notes }: KeptVolumes): MountVolumesResult {
+  return {
+    volumes: mounted.map(({ volume, directory }) => ({ name: volume.name ?? volume.id, directory })),
+    notes,
+  };
+}
+
+export interface WatchMountsInput extends Step {
+  readonly snapshotId: string;
+  readonly directory: string;
+}
+
+/** Goes on until it is cancelled. @throws EverthawError MountLost, or what endangers the VM */
+export function createWatchMounts(dependencies: Dependencies) {
+  return async function watchMounts(input: WatchMountsInput): Promise<void> {
+    const { vm, run, snapshotId, directory } = input;
+    const own = dependencies.records.directoryOf('volumeMount', run);
+    const host = await hostOf(dependencies, input);
+    await keptAlive(
+      () => host.watchVm(vm.instanceUuid, snapshotId),
+      (signal) => until(async () => !(await isKeeperAlive(own)), signal, WATCH_MS),
+      WATCH_MS,
+    );
+    cancellationSignal().throwIfAborted();
+    throw new EverthawError({
+      code: 'MountLost',
+      what: `keep the volumes of "${vm.name}" mounted at "${directory}"`,
+      why: (await lastWords(own)) || 'what kept them mounted was killed, or the proxy was started anew',
+      hint: 'what was read there meanwhile may not be whole: run it again',
+    });
+  };
+}
