@@ -51,7 +51,7 @@ export default tseslint.config(
   mayNotImport(
     ['src/domain/**'],
     [
-      '\\.\\./(cli|config|workflows|activities|checks|holdings|hosts|disks|destinations|temporal|system|volumes)/',
+      '\\.\\./(cli|config|workflows|activities|checks|holdings|hosts|disks|destinations|temporal|system|volumes|mounts)/',
       '^@temporalio/',
       '^node:',
     ],
@@ -60,7 +60,7 @@ export default tseslint.config(
   mayNotImport(
     ['src/workflows/**'],
     [
-      '\\.\\./(cli|config|checks|holdings|hosts|disks|destinations|temporal|system|volumes)/',
+      '\\.\\./(cli|config|checks|holdings|hosts|disks|destinations|temporal|system|volumes|mounts)/',
       '^node:',
       '^zod',
     ],
@@ -85,13 +85,13 @@ export default tseslint.config(
   },
   mayNotImport(
     ['src/hosts/**', 'src/disks/**', 'src/destinations/**'],
-    ['\\.\\./(cli|config|workflows|activities|checks|holdings|temporal|volumes)/', '^@temporalio/'],
+    ['\\.\\./(cli|config|workflows|activities|checks|holdings|temporal|volumes|mounts)/', '^@temporalio/'],
     'drivers know nothing of Temporal or of who calls them, so that each can be proved on its own.',
   ),
   mayNotImport(
     ['src/system/**'],
     [
-      '\\.\\./(cli|config|workflows|activities|checks|holdings|hosts|disks|destinations|temporal|volumes)/',
+      '\\.\\./(cli|config|workflows|activities|checks|holdings|hosts|disks|destinations|temporal|volumes|mounts)/',
       '^@temporalio/',
     ],
     'processes and waiting are below everything else.',
@@ -99,10 +99,15 @@ export default tseslint.config(
   mayNotImport(
     ['src/volumes/**'],
     [
-      '\\.\\./(cli|config|workflows|activities|checks|holdings|hosts|destinations|temporal)/',
+      '\\.\\./(cli|config|workflows|activities|checks|holdings|hosts|destinations|temporal|mounts)/',
       '^@temporalio/',
     ],
     'a guest’s volumes are read from images alone, whoever asks.',
+  ),
+  mayNotImport(
+    ['src/mounts/**'],
+    ['\\.\\./(cli|config|workflows|activities|checks|holdings|destinations|temporal)/', '^@temporalio/'],
+    'what keeps volumes mounted outlives the worker, and knows nothing of runs.',
   ),
   mayNotImport(
     ['src/holdings/**'],
@@ -111,7 +116,7 @@ export default tseslint.config(
   ),
   mayNotImport(
     ['src/checks/**'],
-    ['\\.\\./(cli|config|workflows|activities|holdings|temporal)/', '^@temporalio/'],
+    ['\\.\\./(cli|config|workflows|activities|holdings|temporal|mounts)/', '^@temporalio/'],
     'what is refused is the same whether a run asks or a person before there is one.',
   ),
   mayNotImport(

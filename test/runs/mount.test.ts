@@ -3,14 +3,14 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { MountResult } from '../../src/domain/runs.js';
+import type { MountResult, StagedExport } from '../../src/domain/runs.js';
 import { until } from '../../src/system/until.js';
 import { historic, historicWith, installed } from '../lab/historic.js';
 import { Lab } from '../lab/lab.js';
 import { leftovers, processesOf } from '../lab/leftovers.js';
 import type { Ran } from '../lab/run.js';
 import { labTemporal } from '../lab/temporal.js';
-import { makeLinuxDisk, makeWindowsDisks, type LinuxDisk } from '../volumes/guestDisks.js';
+import { makeLinuxDisk, makeManyVolumes, makeWindowsDisks, type LinuxDisk } from '../volumes/guestDisks.js';
 import { treeOf } from '../volumes/images.js';
 
 const IS_ROOT = process.getuid?.() === 0;
@@ -44,6 +44,7 @@ describe.skipIf(!IS_ROOT)(
       lab = await Lab.start(
         [
           { name: 'web', disks: [{ ...linux, unit: 0 }] },
+          { name: 'many', disks: [{ ...(await makeManyVolumes(images, 60)), unit: 0 }] },
           {
             name: 'office',
             disks: [
@@ -59,7 +60,7 @@ describe.skipIf(!IS_ROOT)(
     }, 120_000);
 
     afterEach(async () => {
-      for (const vm of ['web', 'office']) await historic(lab, 'postCommand', installPath, vm);
+      for (const vm of ['web', 'many', 'office']) await historic(lab, 'postCommand', installPath, vm);
       expect(await leftovers(lab)).toEqual([]);
       expect(await readdir(lab.everthaw.backups)).toEqual([]);
     });
@@ -155,21 +156,22 @@ describe.skipIf(!IS_ROOT)(
       await rm(web, { recursive: true });
     });
 
-    it('more volumes than may be mounted wait for their turn, and say so', async () => {
-      const few = { EVERTHAW_MOST_MOUNTED_VOLUMES: '4' };
-      expect(await historicWith(lab, few, 'preCommand', installPath, 'web', 'file')).toMatchObject({
-        code: 0,
-      });
-      const waiting = historicWith(lab, few, 'preCommand', installPath, 'office', 'file');
-      await until(
-        async () => (await heldWhy('office').catch(() => '')) !== '',
-        AbortSignal.timeout(PATIENCE_MS),
-      );
-      expect(await heldWhy('office')).toContain('3 volumes are mounted on this proxy, and at most 4 may be');
-      await historic(lab, 'postCommand', installPath, 'web');
+    it('with sixty volumes mounted the next ones wait for their turn, and say so', async () => {
+      const first = await historic(lab, 'preCommand', installPath, 'many', 'file', '--json');
+      expect(first).toMatchObject({ code: 0 });
+      const { volumes = [] } = JSON.parse(first.stdout) as StagedExport;
+      const numbers = volumes.map(({ directory }) => readFile(join(directory, 'number'), 'utf8'));
+      expect(await Promise.all(numbers)).toEqual(Array.from({ length: 60 }, (_, n) => String(n + 1)));
+
+      const waiting = historic(lab, 'preCommand', installPath, 'office', 'file');
+      const isHeld = async () => (await heldWhy('office').catch(() => '')) !== '';
+      await until(isHeld, AbortSignal.timeout(PATIENCE_MS));
+      const why = '60 volumes are mounted on this proxy, and at most 60 may be';
+      expect(await heldWhy('office')).toContain(why);
+      await historic(lab, 'postCommand', installPath, 'many');
       const waited = await waiting;
       expect(waited).toMatchObject({ code: 0 });
-      expect(waited.stderr).toContain('3 volumes are mounted on this proxy');
+      expect(waited.stderr).toContain(why);
     });
 
     async function heldWhy(vm: string): Promise<string> {

@@ -96,6 +96,21 @@ export async function makeWindowsDisks(directory: string): Promise<readonly [Lab
   return [await asLabDisk(at('one.raw')), await asLabDisk(at('two.raw'))];
 }
 
+/** A disk with that many small partitions, each with a file that says its number. */
+export async function makeManyVolumes(directory: string, count: number): Promise<LabDisk> {
+  const at = (name: string): string => join(directory, name);
+  await mkdir(at('small'), { recursive: true });
+  const parts = [];
+  for (let n = 1; n <= count; n++) {
+    await writeFile(at('small/number'), String(n));
+    const image = at(`small-${n}.img`);
+    await makeExt4(image, 1, at('small'));
+    parts.push({ startMib: n, sizeMib: 1, type: LINUX_GUID, image });
+  }
+  await makePartitioned(at('many.raw'), count + 2, ['label: gpt'], parts);
+  return asLabDisk(at('many.raw'));
+}
+
 async function asLabDisk(raw: string): Promise<LabDisk> {
   const streamOptimized = raw.replace(/raw$/, 'vmdk');
   await run('qemu-img', [
