@@ -10,6 +10,7 @@ import { guestImage } from './guestImage.js';
 import { guestRun } from './guestRun.js';
 import { leaseExport } from './leaseExport.js';
 import { listBackups } from './listBackups.js';
+import { mountedVolumes } from './mountedVolumes.js';
 import { nbdcopySettings } from './nbdcopySettings.js';
 import { restoreUpload } from './restoreUpload.js';
 import { vmList } from './vmList.js';
@@ -29,6 +30,7 @@ const FIGURES: readonly Figure[] = [
   guestImage,
   guestRun,
   guestFreeze,
+  mountedVolumes,
   nbdcopySettings,
 ];
 /** What only explains another figure is measured when asked for. */
