@@ -11,7 +11,7 @@ import { fileNameOf } from '../domain/fileName.js';
 import { EXPORTED_UPDATE, vmWorkflowId } from '../domain/names.js';
 import type { BackupRequest, StagedExport } from '../domain/runs.js';
 import { printable } from '../domain/printable.js';
-import { isScpUrl } from '../domain/scpUrl.js';
+import { isScpUrl, scpUrlBelow } from '../domain/scpUrl.js';
 import type { VmSummary } from '../domain/vm.js';
 import { parseVmSpec } from '../domain/vmSpec.js';
 import { startBackup, startMount } from '../temporal/runs.js';
@@ -31,6 +31,8 @@ export interface HandOverFlags {
   /** Where; below BACKUPROOT if not given. */
   readonly directory?: string;
   readonly json: boolean;
+  /** Return as soon as the run is started. */
+  readonly detach?: boolean;
 }
 
 /**
@@ -40,43 +42,61 @@ export interface HandOverFlags {
 export async function handOver(
   settings: Settings,
   vmText: string,
-  { kind, directory = directoryFor(settings, vmText, kind), json }: HandOverFlags,
+  { kind, directory = directoryFor(settings, vmText, kind), json, detach = false }: HandOverFlags,
 ): Promise<void> {
+  if (isScpUrl(directory)) throw notHere(vmText, directory, kind);
   const { access, vm } = await findVm(settings, vmText);
   const { client } = await accessTemporal(settings);
-  const handle = await startOrJoin(settings, access, client, vm, resolve(directory), kind);
+  try {
+    const handle = await startOrJoin(settings, access, client, vm, resolve(directory), kind);
+    if (detach) new Output(json).say(`started as ${handle.workflowId}`);
+    else await tellStanding(client, handle, vm, json);
+  } finally {
+    await client.connection.close();
+  }
+}
+
+async function tellStanding(
+  client: Client,
+  handle: WorkflowHandle,
+  vm: VmSummary,
+  json: boolean,
+): Promise<void> {
   // A program reads one line of what this one says: where its files are.
+  const beside = new Output(json, 'beside');
   const asked = new AbortController();
   const standing = client.connection.withAbortSignal(asked.signal, () => untilItStands(handle, vm));
-  const exported = await watchRunUntil(handle, standing, new LoneRun(handle, new Output(json, 'beside')));
+  const exported = await watchRunUntil(handle, standing, new LoneRun(handle, beside));
   // A question whose answer nobody wants any more would keep this program until the server gives up on it: 20 s.
   asked.abort();
-  const output = new Output(json);
-  output.result(exported, [exported.directory]);
-  const told = new Output(json, 'beside');
-  for (const { name, directory: at } of exported.volumes ?? []) told.say(printable(`${name} at ${at}`));
-  for (const note of exported.notes ?? []) told.say(printable(`note: ${note}`));
-  await client.connection.close();
+  new Output(json).result(exported, [exported.directory]);
+  for (const { name, directory } of exported.volumes ?? []) beside.say(printable(`${name} at ${directory}`));
+  for (const note of exported.notes ?? []) beside.say(printable(`note: ${note}`));
 }
 
 /** Named after what the VM was asked for by (F6a). */
 function directoryFor({ backup: { root }, lookup }: Settings, vmText: string, kind: HandedOver): string {
-  const what = `${kind === 'image' ? 'export' : 'mount the volumes of'} "${vmText}"`;
-  if (root !== undefined && isScpUrl(root)) {
-    throw new EverthawError({
-      code: 'WrongUsage',
-      what: `${what} to "${root}"`,
-      why: 'it is on another machine, and other software reads what stands on this one',
-      hint: 'name a directory of this machine as BACKUPROOT',
-    });
-  }
   const name = fileNameOf(parseVmSpec(vmText, lookup).value);
-  if (root !== undefined) return resolve(root, kind === 'image' ? `${name}-fullVM` : name);
+  const below = kind === 'image' ? `${name}-fullVM` : name;
+  if (root !== undefined) return isScpUrl(root) ? scpUrlBelow(root, below) : resolve(root, below);
   throw new EverthawError({
     code: 'WrongUsage',
-    what,
+    what: whatOf(vmText, kind),
     why: 'BACKUPROOT is not given',
-    hint: 'name it in config/config.js below the install path',
+    hint: 'name it in config/config.js below the install path, or give --root',
+  });
+}
+
+function whatOf(vmText: string, kind: HandedOver): string {
+  return `${kind === 'image' ? 'export' : 'mount the volumes of'} "${vmText}"`;
+}
+
+function notHere(vmText: string, directory: string, kind: HandedOver): EverthawError {
+  return new EverthawError({
+    code: 'WrongUsage',
+    what: `${whatOf(vmText, kind)} to "${directory}"`,
+    why: 'it is on another machine, and other software reads what stands on this one',
+    hint: 'name a directory of this machine',
   });
 }
 

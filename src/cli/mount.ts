@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import { VM_SPEC_FORMS } from '../domain/vmSpecForms.js';
 import type { ReadSettings } from './readSettings.js';
+import { addRunFlags, type RunFlags } from './runFlags.js';
 import { addSettingFlags } from './settingFlags.js';
 
-interface MountFlags {
+interface MountFlags extends RunFlags {
   readonly to?: string;
   readonly installPath?: string;
-  readonly json: boolean;
 }
 
 /** A VM's volumes for other software: `pre-command … file` and `vcbMounter -U`, by today's names. */
@@ -17,7 +17,6 @@ export function addMount(program: Command, readSettings: ReadSettings): void {
     .argument('<vm>', `${VM_SPEC_FORMS}, or a name`)
     .option('--to <directory>', 'where; its parent must exist (default: below the root, by the VM’s name)')
     .option('--install-path <directory>', 'take what is not said here from its config/config.js')
-    .option('--json', 'one JSON object a line', false)
     .addHelpText(
       'after',
       '\nExample:\n  everthaw mount name:db1 --to /mnt/db1 --host vc.example.com --username backup --password-file pw --ca-file ca.pem',
@@ -27,10 +26,11 @@ export function addMount(program: Command, readSettings: ReadSettings): void {
     ...(['root', 'transport', 'quiesce'] as const),
     ...(['snapshotPolicy', 'preexistingSnapshot', 'preexistingMountPoint'] as const),
   );
-  mount.action(async (vm: string, { to, installPath, json, ...flags }: MountFlags) => {
+  addRunFlags(mount).action(async (vm: string, { to, installPath, json, detach, ...flags }: MountFlags) => {
     const settings = await readSettings(flags, { installPath });
     const { handOver } = await import('./handOver.js');
-    await handOver(settings, vm, { kind: 'file', json, ...(to === undefined ? {} : { directory: to }) });
+    const where = to === undefined ? {} : { directory: to };
+    await handOver(settings, vm, { kind: 'file', json, detach, ...where });
   });
 
   program

@@ -34,13 +34,17 @@ async function seenOf(
   const seen = new Set<string>();
   let isOver = false;
   const running = scene.everthaw.everthaw(command, ...args).finally(() => (isOver = true));
+  const stopWatching = job.run === 'mount' ? scene.watch(errand) : undefined;
   while (!isOver) for (const line of difference(await scene.look(), baseline.held)) seen.add(line);
+  // What is mounted stands when the command has ended.
+  for (const line of difference(await scene.look(), baseline.held)) seen.add(line);
   await scene.heal();
-  expect(await running).toMatchObject({ code: 0, stderr: '' });
+  expect(await running).toMatchObject({ code: 0, ...(job.run === 'mount' ? {} : { stderr: '' }) });
   await until(
     async () => difference(await scene.look(), baseline.held).length === 0,
     AbortSignal.timeout(PATIENCE_MS),
   );
+  expect(await stopWatching?.()).toEqual(stopWatching && { measured: {}, problems: [] });
   await scene.tidy(errand);
   return seen;
 }
@@ -70,7 +74,10 @@ async function damage(file: string): Promise<void> {
 }
 
 const KINDS: Readonly<Record<HostKind, readonly string[]>> = {
-  vsphere: ['lease', 'datastore', 'restore import', 'restore upload'],
+  vsphere: [
+    ...['lease', 'datastore', 'restore import', 'restore upload'],
+    ...(process.getuid?.() === 0 ? ['mount'] : []),
+  ],
   libvirt: ['pull', 'overlay', 'restore copy'],
 };
 
@@ -177,7 +184,7 @@ describe('a guest', () => {
   afterAll(() => scene.stop());
 
   it('that is frozen is told', async () => {
-    const watched = scene.watch(jobOf(scene, 'pull'));
+    const watched = scene.watch({ job: jobOf(scene, 'pull'), target: '', vmName: 'writer', command: [] });
     await scene.guest.agent('guest-fsfreeze-freeze');
     expect(await scene.look()).toContain('"writer" is frozen');
     expect(await scene.unwell()).toEqual(['"writer" is frozen, as its superblock says']);

@@ -36,6 +36,8 @@ export interface Harm {
   readonly terminates?: boolean;
   /** Whether the user wants the run to end: how long that takes is measured. */
   readonly cancels?: boolean;
+  /** Whether all of the proxy dies: what is mounted there dies with it, and whoever reads it. */
+  readonly endsProxy?: boolean;
   /** Whether the VM itself stands still meanwhile, so that its freeze lasts as long. */
   readonly stillsVm?: boolean;
   /** Whether the lab's VM is another afterwards, so that the next case gets a new lab. */

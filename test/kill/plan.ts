@@ -23,7 +23,8 @@ export function seedsFrom(seed: number, count: number): readonly number[] {
 }
 
 export function planOf(seed: number, jobs: readonly Job[], harms: readonly Harm[]): Plan {
-  const plan = fc.constantFrom(...harms).chain((harm) =>
+  const possible = harms.filter((harm) => jobs.some((job) => canBefall(harm, job)));
+  const plan = fc.constantFrom(...possible).chain((harm) =>
     fc.constantFrom(...jobs.filter((job) => canBefall(harm, job))).chain((job) =>
       fc.record({
         harm: fc.constant(harm),

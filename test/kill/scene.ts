@@ -8,7 +8,7 @@ export type HostKind = 'vsphere' | 'libvirt';
 /** A kind of run that a scene can do, with the steps that it consists of. */
 export interface Job {
   readonly name: string;
-  readonly run: 'backup' | 'restore';
+  readonly run: 'backup' | 'restore' | 'mount';
   /** Activities in their order, from the first to the last. */
   readonly steps: readonly string[];
   /** The step that moves bytes. */
@@ -59,7 +59,7 @@ export interface Scene {
   /** Gets all ready for a run: its bytes are made to move slowly. */
   prepare(job: Job, number: number, destination: string): Promise<Errand>;
   /** Watches what must not last, until the function that it returns is called. */
-  watch(job: Job): () => Promise<Watched>;
+  watch(errand: Errand): () => Promise<Watched>;
   /** Lets bytes move as fast as they can, and takes back what was done to the host. */
   heal(): Promise<void>;
   /** Everything that is held or stands there of somebody else's, told by eyes that are not the product's. */

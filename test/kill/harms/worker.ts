@@ -84,6 +84,7 @@ export const reboot: Harm = {
   hosts: BOTH,
   when: 'at a moment',
   demand: 'succeeded',
+  endsProxy: true,
   async strike(blow) {
     const { everthaw } = blow.scene;
     await killProxy(everthaw);
@@ -103,6 +104,7 @@ export const replaceMachine: Harm = {
   hosts: BOTH,
   when: 'at a moment',
   demand: 'succeeded',
+  endsProxy: true,
   async strike(blow) {
     const { everthaw } = blow.scene;
     await killProxy(everthaw);

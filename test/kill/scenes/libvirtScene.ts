@@ -180,8 +180,8 @@ export class LibvirtScene implements Scene {
   }
 
   /** How long the first disk's file system is frozen at a stretch, told by its superblock. On an overlay it cannot be seen there. */
-  watch({ name }: Job): () => Promise<Watched> {
-    if (name === 'overlay') return () => Promise.resolve({ measured: {}, problems: [] });
+  watch({ job }: Errand): () => Promise<Watched> {
+    if (job.name === 'overlay') return () => Promise.resolve({ measured: {}, problems: [] });
     const freeze = new FreezeWatch(this.guest.diskPaths[0] ?? '');
     return async () => {
       const longestMs = await freeze.stop();

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { open, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { formatOwner } from '../../../src/domain/owner.js';
@@ -10,6 +11,7 @@ import { run } from '../../lab/run.js';
 import type { LabTemporalServer } from '../../lab/temporalServer.js';
 import { LabVcenter } from '../../lab/vcenter.js';
 import type { Errand, Job, Scene, SeenHolding, Watched } from '../scene.js';
+import { contentsOf, readMounted } from '../reader.js';
 import { hasManifest } from './results.js';
 import { Stage } from './stage.js';
 
@@ -28,6 +30,16 @@ const BACKUP = [
   'vcbCleanup',
   'settle',
 ];
+const MOUNT = [
+  'preflightMount',
+  'freezeScript',
+  'snapshot',
+  'mount',
+  'watchMounts',
+  'vcbCleanup',
+  'commitSnapshot',
+  'settle',
+];
 const IMPORT = ['verifyBackup', 'planRestore', 'importVm', 'finishRestore', 'vcbCleanup', 'settle'];
 const UPLOAD = [
   'verifyBackup',
@@ -43,6 +55,15 @@ interface VsphereJob extends Job {
   readonly transport: 'nbdssl:lease' | 'nbdssl:datastore';
   readonly overwrites?: true;
 }
+
+const MOUNT_JOB: VsphereJob = {
+  name: 'mount',
+  run: 'mount',
+  transport: 'nbdssl:datastore',
+  steps: MOUNT,
+  moves: 'watchMounts',
+  finishes: 'watchMounts',
+};
 
 export const VSPHERE_JOBS: readonly VsphereJob[] = [
   {
@@ -86,6 +107,8 @@ export const VSPHERE_JOBS: readonly VsphereJob[] = [
     moves: 'importVm',
     finishes: 'finishRestore',
   },
+  // Nobody but root can mount for others.
+  ...(process.getuid?.() === 0 ? [MOUNT_JOB] : []),
 ];
 
 export const VSPHERE_HOLDINGS: readonly SeenHolding[] = [
@@ -98,6 +121,9 @@ export const VSPHERE_HOLDINGS: readonly SeenHolding[] = [
   { kind: 'halfRestoredVm', job: 'restore import', pattern: /^half-restored VM "restored-/ },
   { kind: 'replacedVm', job: 'restore over', pattern: /^half-restored VM "[^"]*\.replaced-/ },
   { kind: 'uploadedFile', job: 'restore upload', pattern: /^uploaded files/ },
+  ...(process.getuid?.() === 0
+    ? [{ kind: 'volumeMount', job: 'mount', pattern: /^mount backups\/db-\d+\/disks/ } as const]
+    : []),
 ];
 
 /** The simulated vCenter with a VM of two disks, VMs and snapshots of others, and two older backups. */
@@ -108,13 +134,16 @@ export class VsphereScene implements Scene {
   readonly vcenter: LabVcenter;
   readonly #stage: Stage;
   readonly #disks: readonly LabDisk[];
+  /** What is in the files of the VM's volumes, as they are mounted. */
+  readonly #contents: string;
   /** What the VM that is to be replaced has on its disk before. */
   #targetDisk = '';
 
-  private constructor(vcenter: LabVcenter, stage: Stage, disks: readonly LabDisk[]) {
+  private constructor(vcenter: LabVcenter, stage: Stage, disks: readonly LabDisk[], contents: string) {
     this.vcenter = vcenter;
     this.#stage = stage;
     this.#disks = disks;
+    this.#contents = contents;
   }
 
   static async start(): Promise<VsphereScene> {
@@ -135,7 +164,7 @@ export class VsphereScene implements Scene {
       { name: 'theirs.restoring-00000000', ...one, powerOn: false },
     ]);
     const stage = await Stage.start(vcenter);
-    const scene = new VsphereScene(vcenter, stage, disks);
+    const scene = new VsphereScene(vcenter, stage, disks, await contentsOfDisks(disks));
     await scene.#plant();
     for (const transport of ['nbdssl:lease', 'nbdssl:datastore'] as const) {
       const made = await stage.everthaw.everthaw(
@@ -184,6 +213,10 @@ export class VsphereScene implements Scene {
     for (const [path, bytesPerSecond] of Object.entries(BYTES_PER_SECOND))
       await this.vcenter.control('POST', '/throttle', { path, bytesPerSecond });
     const { run: kind, transport, overwrites } = vsphereJob(job);
+    if (kind === 'mount') {
+      const target = join(destination, `${VM}-${number}`);
+      return { job, target, vmName: VM, command: ['mount', VM, '--to', target] };
+    }
     if (kind === 'backup') {
       const target = join(destination, `${VM}-${number}`);
       return { job, target, vmName: VM, command: ['backup', VM, '--to', target, '--transport', transport] };
@@ -209,7 +242,8 @@ export class VsphereScene implements Scene {
   }
 
   /** vSphere thaws its guests by itself. */
-  watch(): () => Promise<Watched> {
+  watch({ job, target }: Errand): () => Promise<Watched> {
+    if (job.run === 'mount') return readMounted(this.client, target, this.#contents);
     return () => Promise.resolve({ measured: {}, problems: [] });
   }
 
@@ -233,6 +267,8 @@ export class VsphereScene implements Scene {
   }
 
   async wrongBytes({ job, target }: Errand): Promise<readonly string[]> {
+    // Its reader compared while there was something to read.
+    if (job.run === 'mount') return [];
     if (job.run === 'restore') return this.#compare(target);
     const copy = 'restored-to-compare';
     const restored = await this.everthaw.everthaw('restore', target, '--name', copy);
@@ -269,7 +305,7 @@ export class VsphereScene implements Scene {
   }
 
   async results({ job, target }: Errand): Promise<readonly string[]> {
-    if (job.run === 'backup') return hasManifest(target);
+    if (job.run !== 'restore') return hasManifest(target);
     if (target === TARGET) {
       const now = await sha256(await this.vcenter.diskFile(TARGET));
       return now === this.#targetDisk ? [] : ['the VM that was to be replaced has other bytes'];
@@ -288,6 +324,8 @@ export class VsphereScene implements Scene {
   }
 
   async tidy({ job, target }: Errand): Promise<void> {
+    // What is mounted there is no made thing: it has to go by itself.
+    if (job.run === 'mount') return;
     if (job.run === 'backup') await rm(target, { recursive: true, force: true });
     else if (target !== TARGET && (await this.vcenter.vms()).some(({ name }) => name === target))
       await this.vcenter.govc('vm.destroy', target);
@@ -296,6 +334,21 @@ export class VsphereScene implements Scene {
   async stop(): Promise<void> {
     await this.#stage.stop();
     await this.vcenter.stop();
+  }
+}
+
+/** The files of whole-disk file systems, by debugfs, which mounts nothing. */
+async function contentsOfDisks(disks: readonly LabDisk[]): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'everthaw-kill-'));
+  try {
+    for (const [unit, { raw }] of disks.entries()) {
+      const at = join(directory, 'disks', `scsi0:${unit}`);
+      await mkdir(at, { recursive: true });
+      await run('debugfs', ['-R', `rdump / ${at}`, raw]);
+    }
+    return (await contentsOf(directory)) ?? '';
+  } finally {
+    await rm(directory, { recursive: true });
   }
 }
 
