@@ -7,7 +7,7 @@ import { UNNOTED } from '../hosts/exports.js';
 import { HostPool } from '../hosts/hostPool.js';
 import { HostRegister } from '../hosts/register.js';
 import { wrongExport } from '../hosts/wrongExport.js';
-import { noteProcess, ownPid, processIdentity } from '../system/processIdentity.js';
+import { ownPid, processIdentity } from '../system/processIdentity.js';
 import { withinTime } from '../system/withinTime.js';
 import { placeOf } from '../volumes/guestPath.js';
 import { serveImages } from '../volumes/imageServer.js';
@@ -40,7 +40,11 @@ interface Opened {
 }
 
 async function openDisks(order: KeeperOrder): Promise<Opened> {
-  await noteProcess(keeperFiles(order.directory).process, await processIdentity(ownPid()));
+  // Of two that an attempt and its successor started, one is noted, and the other ends.
+  await writeFile(keeperFiles(order.directory).process, JSON.stringify(await processIdentity(ownPid())), {
+    mode: 0o600,
+    flag: 'wx',
+  });
   const { places, hostUuid, user, instanceUuid, snapshotId, transport, disks, directory } = order;
   const hosts = new HostPool(new HostRegister(places.register), places.sessions);
   const host = await hosts.open(hostUuid, user);
