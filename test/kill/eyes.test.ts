@@ -78,7 +78,7 @@ const KINDS: Readonly<Record<HostKind, readonly string[]>> = {
     ...['lease', 'datastore', 'restore import', 'restore upload'],
     ...(process.getuid?.() === 0 ? ['mount'] : []),
   ],
-  libvirt: ['pull', 'overlay', 'restore copy'],
+  libvirt: ['pull', 'overlay', 'restore copy', ...(process.getuid?.() === 0 ? ['mount'] : [])],
 };
 
 /** What stands for less time than a look takes, most of the times, has tests of its own below. */

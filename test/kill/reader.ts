@@ -11,9 +11,10 @@ const READ_PATIENCE_S = 20;
 
 /**
  * Other software: as soon as a run says that volumes are mounted it reads all of them, more than once, and says that it is done with them where all that it read
- * was there. What it could not read it says nothing of: the run has to see that by itself.
+ * was there. What it could not read it says nothing of: the run has to see that by itself. Where nothing is
+ * expected, it has to be the same each time.
  */
-export function readMounted(client: Client, directory: string, expected: string): () => Promise<Watched> {
+export function readMounted(client: Client, directory: string, expected?: string): () => Promise<Watched> {
   const over = new AbortController();
   const problems: string[] = [];
   const reading = read();
@@ -25,6 +26,7 @@ export function readMounted(client: Client, directory: string, expected: string)
 
   async function read(): Promise<void> {
     let since: number | undefined;
+    let right = expected;
     while (!over.signal.aborted) {
       await sleep(LOOK_MS);
       const handle = await standing(client);
@@ -32,7 +34,8 @@ export function readMounted(client: Client, directory: string, expected: string)
       since ??= Date.now();
       const seen = await contentsOf(directory);
       if (seen === undefined) continue;
-      if (seen !== expected) problems.push(`mounted files have other bytes: ${seen}`);
+      right ??= seen;
+      if (seen !== right) problems.push(`mounted files have other bytes: ${seen}`);
       if (Date.now() - since < READS_MS) continue;
       const isTold = await handle.signal(END_SIGNAL).then(
         () => true,

@@ -18,6 +18,7 @@ import type { LabTemporalServer } from '../../lab/temporalServer.js';
 import { BOUNDS } from '../bounds.js';
 import { FreezeWatch } from './freezeWatch.js';
 import type { Errand, Job, Scene, SeenHolding, Watched } from '../scene.js';
+import { readMounted } from '../reader.js';
 import { hasManifest } from './results.js';
 import { Stage } from './stage.js';
 
@@ -32,6 +33,10 @@ const BACKUP = [
   ...['preflight', 'freezeScript', 'snapshot', 'thawScript', 'transfer'],
   ...['writeCatalog', 'commitSnapshot', 'vcbCleanup', 'settle'],
 ];
+const MOUNT = [
+  ...['preflightMount', 'freezeScript', 'snapshot', 'thawScript', 'mount', 'watchMounts'],
+  ...['vcbCleanup', 'commitSnapshot', 'settle'],
+];
 const RESTORE = [
   ...['verifyBackup', 'planRestore', 'uploadDisks', 'createVm'],
   ...['finishRestore', 'vcbCleanup', 'settle'],
@@ -45,6 +50,11 @@ interface LibvirtJob extends Job {
 const TO_CATALOG = { run: 'backup', steps: BACKUP, moves: 'transfer', finishes: 'writeCatalog' } as const;
 const TO_VM = { run: 'restore', steps: RESTORE, moves: 'uploadDisks', finishes: 'finishRestore' } as const;
 
+const MOUNT_JOB: LibvirtJob = {
+  ...{ name: 'mount', run: 'mount', steps: MOUNT, moves: 'watchMounts', finishes: 'watchMounts' },
+  flags: [],
+};
+
 export const LIBVIRT_JOBS: readonly LibvirtJob[] = [
   { name: 'pull', ...TO_CATALOG, flags: ['--point-in-time', 'pull'] },
   { name: 'overlay', ...TO_CATALOG, flags: ['--point-in-time', 'overlay'] },
@@ -57,6 +67,8 @@ export const LIBVIRT_JOBS: readonly LibvirtJob[] = [
   { name: 'pull raw', ...TO_CATALOG, flags: ['--point-in-time', 'pull', '--disk-format', 'raw'] },
   { name: 'restore copy', ...TO_VM, flags: ['--new-addresses'] },
   { name: 'restore over', ...TO_VM, flags: ['--overwrite'], overwrites: true },
+  // Nobody but root can mount for others.
+  ...(process.getuid?.() === 0 ? [MOUNT_JOB] : []),
 ];
 
 export const LIBVIRT_HOLDINGS: readonly SeenHolding[] = [
@@ -67,6 +79,9 @@ export const LIBVIRT_HOLDINGS: readonly SeenHolding[] = [
   { kind: 'uploadedFile', job: 'restore copy', pattern: /^uploaded files/ },
   { kind: 'halfRestoredVm', job: 'restore copy', pattern: /^half-restored VM "restored-/ },
   { kind: 'replacedVm', job: 'restore over', pattern: /^half-restored VM "[^"]*\.replaced-/ },
+  ...(process.getuid?.() === 0
+    ? [{ kind: 'volumeMount', job: 'mount', pattern: /^mount backups\/writer-\d+\/disks/ } as const]
+    : []),
 ];
 
 /** A real libvirt with a guest that writes, VMs of others, and an older backup. */
@@ -168,6 +183,10 @@ export class LibvirtScene implements Scene {
     this.#recordsBefore = await this.guest.recordsWritten();
     this.#traced = (await this.guest.trace()).length;
     this.#brake = new Brake(this.everthaw.state, COPIES_MS);
+    if (job.run === 'mount') {
+      const target = join(destination, `${VM}-${number}`);
+      return { job, target, vmName: VM, command: ['mount', VM, '--to', target] };
+    }
     if (job.run === 'backup') {
       const target = join(destination, `${VM}-${number}`);
       const environment = over === 'ssh' ? this.sshd.everthawEnvironment() : {};
@@ -180,7 +199,8 @@ export class LibvirtScene implements Scene {
   }
 
   /** How long the first disk's file system is frozen at a stretch, told by its superblock. On an overlay it cannot be seen there. */
-  watch({ job }: Errand): () => Promise<Watched> {
+  watch({ job, target }: Errand): () => Promise<Watched> {
+    if (job.run === 'mount') return readMounted(this.client, target);
     if (job.name === 'overlay') return () => Promise.resolve({ measured: {}, problems: [] });
     const freeze = new FreezeWatch(this.guest.diskPaths[0] ?? '');
     return async () => {
@@ -229,6 +249,8 @@ export class LibvirtScene implements Scene {
   }
 
   async wrongBytes({ job, target }: Errand): Promise<readonly string[]> {
+    // Its reader compared while there was something to read.
+    if (job.run === 'mount') return [];
     if (job.run === 'restore') return this.#compare(this.#older, target);
     const copy = 'restored-to-compare';
     const restored = await this.everthaw.everthaw(
@@ -281,7 +303,7 @@ export class LibvirtScene implements Scene {
   }
 
   async results({ job, target }: Errand): Promise<readonly string[]> {
-    if (job.run === 'backup') return hasManifest(target);
+    if (job.run !== 'restore') return hasManifest(target);
     if (target === TARGET) {
       const now = await this.#hashesOf(TARGET);
       return now.join() === this.#targetDisks.join()
@@ -307,6 +329,8 @@ export class LibvirtScene implements Scene {
   }
 
   async tidy({ job, target }: Errand): Promise<void> {
+    // What is mounted there is no made thing: it has to go by itself.
+    if (job.run === 'mount') return;
     if (job.run === 'backup') await rm(target, { recursive: true, force: true });
     else if (target !== TARGET && (await this.#domains()).includes(target)) await this.#remove(target);
   }
