@@ -3,6 +3,7 @@ import { readSettings } from '../config/settings.js';
 import { isScpUrl } from '../domain/scpUrl.js';
 import { Destinations } from '../destinations/destinations.js';
 import type { ListedPoint } from '../destinations/listedPoint.js';
+import type { StoredPlace } from '../destinations/storedPlace.js';
 import { localBackup, type StoredBackup } from '../destinations/storedBackup.js';
 
 /** A backup as a user names it: by a path, or an scp URL. No settings are read for one of this machine: they may be broken. */
@@ -16,4 +17,10 @@ export async function storedBackupsBelow(named: readonly string[]): Promise<read
   const roots = named.map((each) => (isScpUrl(each) ? each : resolve(each)));
   const stateDirectory = roots.some(isScpUrl) ? readSettings().stateDirectory : '';
   return new Destinations(stateDirectory).listBelow(roots);
+}
+
+/** The place of one, for what is done to it as a whole. */
+export async function storedPlace(named: string): Promise<StoredPlace> {
+  if (!isScpUrl(named)) return new Destinations('').placeAt(resolve(named));
+  return new Destinations(readSettings().stateDirectory).placeAt(named);
 }

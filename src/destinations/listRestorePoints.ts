@@ -1,11 +1,20 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EverthawError } from '../domain/errors.js';
-import { MANIFEST_FILE } from '../domain/manifest.js';
+import { MANIFEST_FILE, type ManifestFile } from '../domain/manifest.js';
 import { mapAtMost } from '../system/mapAtMost.js';
+import { OWNER_FILE } from './directory.js';
 import { entryFault } from './fileFault.js';
-import { isPartialName, listedPoint, type ListedPoint } from './listedPoint.js';
-import { readManifest } from './restorePoint.js';
+import {
+  beingForgotten,
+  isBeingForgotten,
+  isPartialName,
+  listedPoint,
+  partialPoint,
+  type ListedPoint,
+} from './listedPoint.js';
+import { LARGEST_PROTECTION_BYTES } from './protection.js';
+import { readManifest, readPlainFile } from './restorePoint.js';
 
 /** Enough to keep a disk busy; files are small. */
 const DIRECTORIES_AT_ONCE = 32;
@@ -41,12 +50,16 @@ async function look(directory: string): Promise<Look> {
     const why = `it cannot be read (${(error as NodeJS.ErrnoException).code ?? ''})`;
     return { point: { state: 'damaged', directory, why }, below: [] };
   }
-  if (entries.some(({ name }) => name === MANIFEST_FILE)) {
+  const names = entries.map(({ name }) => name);
+  const textOf = (name: string) => readPlainFile(join(directory, name), LARGEST_PROTECTION_BYTES);
+  if (isBeingForgotten(directory, names)) return { point: beingForgotten(directory), below: [] };
+  if (names.includes(MANIFEST_FILE)) {
     const read = () => readManifest(directory);
-    return { point: await listedPoint(directory, read, (file) => entryFault(directory, file)), below: [] };
+    const faultOf = (file: ManifestFile) => entryFault(directory, file);
+    return { point: await listedPoint(directory, read, faultOf, names, textOf), below: [] };
   }
   if (isPartialName(directory))
-    return { point: { state: 'partial', directory, why: 'it is not finished' }, below: [] };
+    return { point: partialPoint(directory, await textOf(OWNER_FILE).catch(() => '')), below: [] };
   return {
     below: entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(directory, name)),
   };
