@@ -69,9 +69,10 @@ export function judgeRetention<P extends RetainedPoint>(
   circumstances: Circumstances,
 ): readonly Decision<P>[] {
   const suspended = suspensionsOf(points, circumstances);
+  const bucketsOf = bucketsIn(circumstances.zone);
   const verdicts = new Map<string, Verdict>();
   for (const series of groupedBy(points, (point) => JSON.stringify([vmKeyOf(point), point.level])).values())
-    for (const [key, verdict] of judgeSeries(series, rules, circumstances.zone)) verdicts.set(key, verdict);
+    for (const [key, verdict] of judgeSeries(series, rules, bucketsOf)) verdicts.set(key, verdict);
   for (const point of points) {
     const verdict = verdictOf(verdicts, point);
     const why = suspended.get(vmKeyOf(point));
@@ -117,9 +118,8 @@ function suspensionsOf(
 function judgeSeries(
   series: readonly RetainedPoint[],
   rules: KeepRules,
-  zone: string,
+  bucketsOf: ReturnType<typeof bucketsIn>,
 ): ReadonlyMap<string, Verdict> {
-  const bucketsOf = bucketsIn(zone);
   const verdicts = new Map<string, Verdict>();
   const seen = new Map<Span, Set<string>>(SPANS.map((span) => [span, new Set()]));
   const newestFirst = [...new Map(series.map((point) => [pointKeyOf(point), point])).values()].toSorted(

@@ -21,7 +21,7 @@ export function isTimeZone(zone: string): boolean {
  */
 export function bucketsIn(zone: string): (atMs: number) => Readonly<Record<Span, string>> {
   const format = new Intl.DateTimeFormat('en-US', {
-    ...{ timeZone: zone, calendar: 'iso8601', numberingSystem: 'latn', hourCycle: 'h23' },
+    ...{ timeZone: zone, calendar: 'gregory', numberingSystem: 'latn', hourCycle: 'h23' },
     ...{ year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', timeZoneName: 'longOffset' },
   });
   return (atMs) => {
