@@ -25,7 +25,7 @@ export async function runForget(
   const rules = rulesOf(flags);
   const isAsked = !flags.dryRun && !flags.yes;
   if (isAsked && (flags.json || !process.stdin.isTTY)) throw nobodyAsked();
-  const survey = surveyOf(await storedBackupsBelow(directories));
+  const survey = surveyOf(await storedBackupsBelow(directories, 'one file system'));
   const nowMs = Date.now();
   const decisions = judgeRetention(survey.points, rules, {
     ...{ nowMs, zone: timeZone, lastRunFailed: survey.lastRunFailed },

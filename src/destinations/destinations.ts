@@ -4,7 +4,7 @@ import { ProxySockets } from '../system/proxySockets.js';
 import { sshShell, type SshShell } from '../system/sshShell.js';
 import type { Destination } from './destination.js';
 import { byVmAndTime, type ListedPoint } from './listedPoint.js';
-import { listRestorePoints } from './listRestorePoints.js';
+import { listRestorePoints, type Reach } from './listRestorePoints.js';
 import { localDirectory } from './localDirectory.js';
 import { Scripts } from './scripts.js';
 import { listSshBackups, sshBackup } from './sshBackup.js';
@@ -44,10 +44,15 @@ export class Destinations {
   }
 
   /** All that is or was to be a restore point below directories, by VM, then time. @throws EverthawError where one cannot be read */
-  async listBelow(roots: readonly string[]): Promise<readonly ListedPoint[]> {
-    const points = [...(await listRestorePoints(roots.filter((root) => !isScpUrl(root))))];
+  async listBelow(roots: readonly string[], reach: Reach): Promise<readonly ListedPoint[]> {
+    const points = [
+      ...(await listRestorePoints(
+        roots.filter((root) => !isScpUrl(root)),
+        reach,
+      )),
+    ];
     for (const root of new Set(roots.filter(isScpUrl)))
-      points.push(...(await listSshBackups(root, await this.#shellAt(root))));
+      points.push(...(await listSshBackups(root, await this.#shellAt(root), reach)));
     return points.sort(byVmAndTime);
   }
 

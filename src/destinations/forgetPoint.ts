@@ -40,7 +40,7 @@ async function removeProved(place: StoredPlace, runId: string | undefined): Prom
   const what = `remove "${directory}"`;
   const said = await scripts.run(what, IS_THERE, [path]);
   if (!said.startsWith('there')) return { state: 'gone' };
-  const tree = await readTree(scripts, what, path);
+  const tree = await readTree(scripts, what, path, 'one file system');
   const proof = proofOf(tree, directory, runId);
   if (proof.why === undefined) {
     const names = Buffer.from(proof.files.map((name) => `${name}\0`).join(''));

@@ -19,16 +19,25 @@ import { readManifest, readPlainFile } from './restorePoint.js';
 /** Enough to keep a disk busy; files are small. */
 const DIRECTORIES_AT_ONCE = 32;
 
+/** `one file system`: what is mounted below a directory that was named is not looked into, as a guest's volumes. */
+export type Reach = 'mounts too' | 'one file system';
+
 /**
  * All that is or was to be a restore point below directories of this machine. Nothing is hashed, no link is followed but those that
  * were named.
  *
  * @throws EverthawError WrongUsage where a directory that was named cannot be read
  */
-export async function listRestorePoints(roots: readonly string[]): Promise<readonly ListedPoint[]> {
-  for (const root of roots) await checkRoot(root);
+export async function listRestorePoints(
+  roots: readonly string[],
+  reach: Reach = 'mounts too',
+): Promise<readonly ListedPoint[]> {
   const found: ListedPoint[] = [];
-  let level: readonly string[] = [...new Set(roots)];
+  let level: readonly Place[] = [];
+  for (const root of new Set(roots)) {
+    const device = await checkRoot(root);
+    level = [...level, reach === 'mounts too' ? { directory: root } : { directory: root, device }];
+  }
   while (level.length > 0) {
     const looked = await mapAtMost(DIRECTORIES_AT_ONCE, level, look);
     found.push(...looked.flatMap(({ point }) => point ?? []));
@@ -37,14 +46,22 @@ export async function listRestorePoints(roots: readonly string[]): Promise<reado
   return found;
 }
 
-interface Look {
-  readonly point?: ListedPoint;
-  readonly below: readonly string[];
+interface Place {
+  readonly directory: string;
+  /** Where it is on another one, it is not looked into. */
+  readonly device?: number;
 }
 
-async function look(directory: string): Promise<Look> {
+interface Look {
+  readonly point?: ListedPoint;
+  readonly below: readonly Place[];
+}
+
+async function look(place: Place): Promise<Look> {
+  const { directory, device } = place;
   let entries;
   try {
+    if (device !== undefined && (await stat(directory)).dev !== device) return { below: [] };
     entries = await readdir(directory, { withFileTypes: true });
   } catch (error) {
     const why = `it cannot be read (${(error as NodeJS.ErrnoException).code ?? ''})`;
@@ -61,13 +78,16 @@ async function look(directory: string): Promise<Look> {
   if (isPartialName(directory))
     return { point: partialPoint(directory, await textOf(OWNER_FILE).catch(() => '')), below: [] };
   return {
-    below: entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(directory, name)),
+    below: entries
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => ({ ...place, directory: join(directory, name) })),
   };
 }
 
-async function checkRoot(root: string): Promise<void> {
+/** @returns its device */
+async function checkRoot(root: string): Promise<number> {
   const found = await stat(root).catch((error: unknown) => (error as NodeJS.ErrnoException).code ?? '');
-  if (typeof found !== 'string' && found.isDirectory()) return;
+  if (typeof found !== 'string' && found.isDirectory()) return found.dev;
   throw new EverthawError({
     code: 'WrongUsage',
     what: `list the backups below "${root}"`,

@@ -11,6 +11,7 @@ import {
   partialPoint,
   type ListedPoint,
 } from './listedPoint.js';
+import type { Reach } from './listRestorePoints.js';
 import { damaged, LARGEST_MANIFEST_BYTES, parseManifest } from './restorePoint.js';
 import { Scripts } from './scripts.js';
 import { SshScripts } from './sshScripts.js';
@@ -47,10 +48,14 @@ export function sshBackup(directory: string, shell: SshShell): FarBackup {
 }
 
 /** All that is or was to be a restore point below a directory of another machine; no link is followed. */
-export async function listSshBackups(root: string, shell: SshShell): Promise<readonly ListedPoint[]> {
+export async function listSshBackups(
+  root: string,
+  shell: SshShell,
+  reach: Reach,
+): Promise<readonly ListedPoint[]> {
   const { path } = parseScpUrl(root);
   const what = `list the backups below "${root}"`;
-  const tree = await readTree(new Scripts(shell), what, path);
+  const tree = await readTree(new Scripts(shell), what, path, reach);
   const points: ListedPoint[] = [];
   let level: readonly string[] = [''];
   while (level.length > 0) {

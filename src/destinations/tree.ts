@@ -3,6 +3,7 @@ import { EverthawError } from '../domain/errors.js';
 import { MANIFEST_FILE } from '../domain/manifest.js';
 import { OWNER_FILE } from './directory.js';
 import type { Entry } from './fileFault.js';
+import type { Reach } from './listRestorePoints.js';
 import { PROTECTED_FILE } from './protection.js';
 import { LARGEST_MANIFEST_BYTES } from './restorePoint.js';
 import type { Scripts } from './scripts.js';
@@ -16,8 +17,9 @@ export interface Tree {
 }
 
 /** Looks at a directory where scripts lead to; no link is followed. @throws EverthawError */
-export async function readTree(scripts: Scripts, what: string, path: string): Promise<Tree> {
-  const said = await scripts.runLong(what, LIST, [path]);
+export async function readTree(scripts: Scripts, what: string, path: string, reach: Reach): Promise<Tree> {
+  const args = [path, ...(reach === 'one file system' ? ['-xdev'] : [])];
+  const said = await scripts.runLong(what, LIST, args);
   const [entries = '', told = '', end] = said.split('\n');
   if (end !== END)
     throw new EverthawError({
@@ -84,12 +86,13 @@ export function entryOf(type: string, size: string | undefined): Entry {
 /** What the list ends with that came whole. */
 const END = 'end';
 
-/** All entries, then all files that say what a directory is: one line of base64 each. */
+/** With options of find behind the directory. All entries, then all files that say what a directory is: one line of base64 each. */
 const LIST = `
 cd -- "$1"
-find . -mindepth 1 -printf '%y %s %P\\0' | base64 -w 0
+shift
+find . -mindepth 1 "$@" -printf '%y %s %P\\0' | base64 -w 0
 echo
-find . -type f \\( -name ${MANIFEST_FILE} -o -name ${OWNER_FILE} -o -name ${PROTECTED_FILE} \\) -size -${LARGEST_MANIFEST_BYTES / 1024}k -print0 |
+find . "$@" -type f \\( -name ${MANIFEST_FILE} -o -name ${OWNER_FILE} -o -name ${PROTECTED_FILE} \\) -size -${LARGEST_MANIFEST_BYTES / 1024}k -print0 |
   xargs -0 -r grep -a -z -Z -H '' | base64 -w 0
 echo
 echo ${END}`;

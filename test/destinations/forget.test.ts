@@ -225,6 +225,21 @@ describe('everthaw forget', () => {
     expect(await standing()).toEqual(['db-2', 'web-2']);
   });
 
+  it('goes into no other file system that is mounted below', async () => {
+    await makeNights(2);
+    await make('volume/db', '2026-11-19T01:00:00Z');
+    // A namespace of its own takes the mount with it, and needs no root.
+    const script = `mount -t tmpfs none '${root}/mounted' && cp -a '${root}/volume/.' '${root}/mounted' && rm -r '${root}/volume' && exec "$@"`;
+    await mkdir(join(root, 'mounted'));
+    const words = ['forget', root, '--keep-last', '1', '--yes'];
+    const unshare = ['--user', '--map-root-user', '--mount', 'sh', '-ec', script, 'sh'];
+    const ran = await run('unshare', [...unshare, process.execPath, EVERTHAW, ...words], {
+      env: environment(),
+    });
+    expect(ran.stdout).not.toContain('mounted');
+    expect(await standing()).toEqual(['db-2', 'mounted']);
+  });
+
   it('counts a directory once that is named twice', async () => {
     await makeNights(2);
     await symlink(root, join(tmpdir(), `${root.split('/').at(-1) ?? ''}-link`));
