@@ -20,6 +20,11 @@ function linesOf(points: readonly ListedPoint[]): readonly string[] {
   const others = points.flatMap((point) =>
     point.state === 'whole' ? [] : [`${point.state}: ${printable(point.directory)}: ${printable(point.why)}`],
   );
+  const kept = points.flatMap((point) =>
+    point.state === 'whole' && point.protected !== undefined
+      ? [`protected: ${printable(point.directory)}: ${printable(point.protected)}`]
+      : [],
+  );
   if (rows.length === 0) return [...others, ...(others.length === 0 ? ['no backup is there'] : [])];
   const table = [COLUMNS, ...rows];
   const widths = COLUMNS.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
@@ -28,7 +33,7 @@ function linesOf(points: readonly ListedPoint[]): readonly string[] {
       .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
       .join('  '),
   );
-  return [...lines, ...others];
+  return [...lines, ...kept, ...others];
 }
 
 function cellsOf(point: ListedPoint & { state: 'whole' }): readonly string[] {

@@ -34,4 +34,27 @@ export function addPointCommands(program: Command): void {
       const { verifyPoints } = await import('./verifyPoints.js');
       await verifyPoints(directories, json);
     });
+
+  program
+    .command('protect')
+    .description('keep a backup from being forgotten, whatever the rules say')
+    .argument('<backup>', 'its directory, or scp://user@host:/path')
+    .requiredOption('--reason <text>', 'why, for those who come after')
+    .addHelpText('after', '\nExample:\n  everthaw protect /backups/db1-fullVM --reason "before the upgrade"')
+    .option('--json', 'as one JSON object', false)
+    .action(async (directory: string, { reason, json }: { reason: string; json: boolean }) => {
+      const { protect } = await import('./protectPoint.js');
+      await protect(directory, reason, json);
+    });
+
+  program
+    .command('unprotect')
+    .description('take that back')
+    .argument('<backup>', 'its directory, or scp://user@host:/path')
+    .addHelpText('after', '\nExample:\n  everthaw unprotect /backups/db1-fullVM')
+    .option('--json', 'as one JSON object', false)
+    .action(async (directory: string, { json }: { json: boolean }) => {
+      const { unprotect } = await import('./protectPoint.js');
+      await unprotect(directory, json);
+    });
 }

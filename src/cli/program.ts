@@ -7,6 +7,7 @@ import { addCompletion } from './completion/command.js';
 import { addConfig } from './config.js';
 import { addDaemonCommands } from './daemonCommands.js';
 import { addFiles } from './files.js';
+import { addForget } from './forget.js';
 import { addMount } from './mount.js';
 import { EXIT } from './output.js';
 import { addPlaces } from './placeCommands.js';
@@ -29,6 +30,7 @@ export function everthaw(): Command {
   addRunCommands(program, settings);
   addPointCommands(program);
   addMount(program, settings);
+  addForget(program, settings);
   addFiles(program, settings);
   addPlaces(program, settings);
   addCheck(program, settings);

@@ -8,13 +8,14 @@ import { storedBackupsBelow } from './storedBackups.js';
 
 /**
  * Restores every backup below a directory, one after the other, and tells what became of each. A catalog that is given is used for each
- * of them. What is not finished, or damaged, counts as failed.
+ * of them. What is not finished, or damaged, counts as failed; what
+ * is being removed is no backup.
  *
  * @throws EverthawError WrongUsage where there is none
  */
 export async function restoreAll(settings: Settings, directory: string, flags: RestoreFlags): Promise<void> {
   const output = new Output(flags.json);
-  const points = await storedBackupsBelow([directory]);
+  const points = (await storedBackupsBelow([directory])).filter(({ state }) => state !== 'removing');
   if (points.length === 0) {
     throw new EverthawError({
       code: 'WrongUsage',

@@ -4,6 +4,7 @@ import { formatBytes } from '../domain/format.js';
 import { CATALOG_FILE, type Manifest } from '../domain/manifest.js';
 import { printable } from '../domain/printable.js';
 import { formatTransport } from '../domain/transport.js';
+import { LARGEST_PROTECTION_BYTES, PROTECTED_FILE, reasonIn } from '../destinations/protection.js';
 import type { StoredBackup } from '../destinations/storedBackup.js';
 import { LARGEST_CATALOG_BYTES } from '../destinations/verifyRestorePoint.js';
 import { Output } from './output.js';
@@ -15,8 +16,20 @@ export async function showPoint(named: string, json: boolean): Promise<void> {
   const { directory } = backup;
   const manifest = await backup.manifest();
   const catalog = await readCatalog(backup);
-  const lines = [...headOf(directory, manifest), ...partsOf(manifest), ...catalogLines(catalog)];
-  new Output(json).result({ directory, manifest, catalog }, lines.map(printable));
+  const reason = await protectionOf(backup);
+  const lines = [
+    ...headOf(directory, manifest),
+    ...(reason === undefined ? [] : [`protected       ${reason}`]),
+    ...partsOf(manifest),
+    ...catalogLines(catalog),
+  ];
+  new Output(json).result({ directory, manifest, catalog, protected: reason }, lines.map(printable));
+}
+
+/** Why it is never forgotten, where somebody said so. */
+async function protectionOf(backup: StoredBackup): Promise<string | undefined> {
+  if (!(await backup.names()).includes(PROTECTED_FILE)) return undefined;
+  return reasonIn(await backup.readText(PROTECTED_FILE, LARGEST_PROTECTION_BYTES).catch(() => ''));
 }
 
 type ShownCatalog = Readonly<Record<string, string>> | { readonly unreadable: string };

@@ -10,6 +10,8 @@ export type Kind =
   | { readonly is: 'wholeNumber'; readonly from: number; readonly to: number }
   | { readonly is: 'oneOf'; readonly words: readonly string[] }
   | { readonly is: 'yesNo' }
+  /** A name of the time zone database. */
+  | { readonly is: 'timeZone' }
   /** Texts by texts; its value is kept as JSON. */
   | { readonly is: 'map'; readonly allowed: string };
 
@@ -39,5 +41,7 @@ export function allowedOf(kind: Kind): string {
       return kind.words.length === 1 ? (kind.words[0] ?? '') : `one of ${kind.words.join(', ')}`;
     case 'yesNo':
       return 'true or false';
+    case 'timeZone':
+      return 'a time zone, as Europe/Berlin or UTC';
   }
 }

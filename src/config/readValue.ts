@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { isTimeZone } from '../domain/timeBuckets.js';
 import { allowedOf, type Kind } from './kind.js';
 
 /** The type of a setting's value. Whatever is wrong with one, its only message says what is allowed. */
@@ -18,6 +19,8 @@ export function typeOf(kind: Kind): z.ZodType {
       return z.enum(kind.words, allowed);
     case 'yesNo':
       return z.boolean(allowed);
+    case 'timeZone':
+      return z.string(allowed).refine(isTimeZone, allowed);
     case 'map': {
       const word = z.string(allowed).regex(/^\P{Cc}+$/u, allowed);
       return z.record(word, word, allowed);

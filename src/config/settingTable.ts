@@ -426,6 +426,16 @@ export const SETTINGS = {
     configJs: 'BACKOFF_TIME',
     default: 10,
   },
+  timeZone: {
+    kind: { is: 'timeZone' },
+    what: 'by whose clocks hours, days, weeks, months and years begin, of which everthaw forget keeps backups',
+    env: 'EVERTHAW_TIME_ZONE',
+    flag: '--time-zone <zone>',
+    section: 'defaults',
+    key: 'timeZone',
+    default: () => Intl.DateTimeFormat().resolvedOptions().timeZone,
+    defaultTold: 'this machine’s own',
+  },
 
   vmNameCache: {
     kind: PATH,

@@ -71,6 +71,8 @@ export interface Settings {
   /** What a VM is named by that is given without a kind. */
   readonly lookup: SettingValues['lookup'];
   readonly retries: RetrySettings;
+  /** By whose clocks hours, days and so on begin. */
+  readonly timeZone: string;
   /** For the programs of the console, out of backuptools.conf (F4). */
   readonly console: Pick<
     SettingValues,
@@ -175,6 +177,7 @@ function settingsOf(values: SettingValues, sources: Sources, env: NodeJS.Process
     },
     lookup: values.lookup,
     retries: { maximumRetries: values.retries, backoffMs: values.backoff * 1000 },
+    timeZone: values.timeZone,
     console: {
       vmNameCache: values.vmNameCache,
       tempDirectory: values.tempDirectory,

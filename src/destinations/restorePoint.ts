@@ -6,6 +6,7 @@ import { EverthawError } from '../domain/errors.js';
 import { MANIFEST_FILE, type Manifest } from '../domain/manifest.js';
 import type { JsonObject } from '../domain/vm.js';
 import { OWNER_FILE } from './directory.js';
+import { PROTECTED_FILE } from './protection.js';
 
 /** A file's name within the directory: it cannot lead out of it. */
 const fileName = z
@@ -110,7 +111,7 @@ export function parseManifest(text: string, directory: string): Manifest {
     repeated(disks.map(({ file }) => file));
   if (twice !== undefined) throw damaged(directory, `its manifest lists ${twice} twice`);
   const listed = new Set(files.map(({ path }) => path));
-  const reserved = files.find(({ path }) => path === MANIFEST_FILE || path === OWNER_FILE);
+  const reserved = files.find(({ path }) => [MANIFEST_FILE, OWNER_FILE, PROTECTED_FILE].includes(path));
   if (reserved !== undefined)
     throw damaged(directory, `its manifest lists ${reserved.path} as a file of the VM`);
   const unlisted = disks.find(({ file: name }) => !listed.has(name));

@@ -2,7 +2,7 @@ import { parseCatalog } from '../domain/catalog.js';
 import { catalogFaults } from '../domain/catalogFaults.js';
 import { isErrorWithCode, messageOf } from '../domain/errors.js';
 import { CATALOG_FILE, MANIFEST_FILE, type Manifest } from '../domain/manifest.js';
-import { isPartialName } from './listedPoint.js';
+import { isPartialName, othersIn } from './listedPoint.js';
 import type { StoredBackup } from './storedBackup.js';
 
 /** Far more than the lines of a thousand disks. */
@@ -47,8 +47,10 @@ export async function verifyRestorePoint(
     return { ...nothing, state: 'bad', faults: [error.why] };
   }
   const faults = [...(await hashAll(backup, manifest, onProgress, signal))];
+  if (faults.length > 0 && (await isGone(backup)))
+    return { ...nothing, state: 'unknown', unseen: ['it is there no more: somebody moved or forgot it'] };
   const unseen: string[] = [];
-  const notes = othersIn(names, manifest);
+  const notes = othersIn(names, manifest).map((name) => `${name} is no file of the backup`);
   // What is not the bytes that were backed up is not worth opening, and may be made to do harm.
   if (faults.length === 0) {
     faults.push(...(await readCatalog(backup, manifest)));
@@ -78,6 +80,11 @@ export async function verifyRestorePoint(
 /** Every byte of them is what was written; what they hold is looked at again before they are restored. */
 const NOT_OPENED = 'its disks were hashed where they are, and not opened';
 
+/** Of what was taken away meanwhile nothing is known. */
+async function isGone(backup: StoredBackup): Promise<boolean> {
+  return !(await backup.names().catch((): readonly string[] => [])).includes(MANIFEST_FILE);
+}
+
 async function hashAll(
   backup: StoredBackup,
   { files }: Manifest,
@@ -106,10 +113,4 @@ async function readCatalog(backup: StoredBackup, manifest: Manifest): Promise<re
   } catch (error) {
     return [messageOf(error)];
   }
-}
-
-function othersIn(names: readonly string[], manifest: Manifest): string[] {
-  const ours = new Set([MANIFEST_FILE, ...manifest.files.map(({ path }) => path)]);
-  const others = names.filter((name) => !ours.has(name)).toSorted();
-  return others.map((name) => `${name} is no file of the backup`);
 }

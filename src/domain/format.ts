@@ -16,3 +16,10 @@ export function formatDuration(ms: number): string {
   if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`;
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
+
+/** `5000000000` -> `57 d`. */
+export function formatAge(ms: number): string {
+  const hours = Math.floor(ms / 3600_000);
+  if (hours < 1) return `${Math.max(0, Math.floor(ms / 60_000))} min`;
+  return hours < 48 ? `${hours} h` : `${Math.floor(hours / 24)} d`;
+}

@@ -71,6 +71,8 @@ export function conf(values: Readonly<Record<string, string | undefined>>): stri
 export function valueOf(name: SettingName): fc.Arbitrary<string | number | boolean | object> {
   const { kind } = declarationOf(name);
   switch (kind.is) {
+    case 'timeZone':
+      return fc.constantFrom('UTC', 'Europe/Berlin', 'America/New_York');
     case 'wholeNumber':
       return fc.integer({ min: kind.from, max: kind.to });
     case 'oneOf':

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { existsSync, renameSync } from 'node:fs';
 import { appendFile, mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +9,8 @@ import { EverthawError } from '../../src/domain/errors.js';
 import { fileNameOf } from '../../src/domain/fileName.js';
 import type { Manifest } from '../../src/domain/manifest.js';
 import { readManifest } from '../../src/destinations/restorePoint.js';
+import { localBackup } from '../../src/destinations/storedBackup.js';
+import { verifyRestorePoint } from '../../src/destinations/verifyRestorePoint.js';
 import { CAPACITY_BYTES, writeBackup } from '../lab/backupDirectory.js';
 import { EVERTHAW } from '../lab/programs.js';
 import { run, type Ran } from '../lab/run.js';
@@ -169,6 +172,21 @@ describe('everthaw verify', () => {
     await rm(join(root, 'pipe/manifest.json'));
     await run('mkfifo', [join(root, 'pipe/manifest.json')]);
     expect((await everthaw('verify', join(root, 'pipe'))).stdout).toContain('its manifest cannot be read');
+  });
+});
+
+describe('a backup that is forgotten while it is verified', () => {
+  it('is not called bad', async () => {
+    const directory = join(root, 'web');
+    await writeBackup(directory, 'web');
+    const forget = (): void => {
+      if (existsSync(directory)) renameSync(directory, `${directory}.forgotten-${randomUUID()}`);
+    };
+    const verified = verifyRestorePoint(localBackup(directory), forget, new AbortController().signal);
+    expect(await verified).toMatchObject({
+      state: 'unknown',
+      unseen: ['it is there no more: somebody moved or forgot it'],
+    });
   });
 });
 
