@@ -51,7 +51,7 @@ export default tseslint.config(
   mayNotImport(
     ['src/domain/**'],
     [
-      '\\.\\./(cli|config|workflows|activities|checks|holdings|hosts|disks|destinations|temporal|system|volumes|mounts)/',
+      '\\.\\./(cli|config|workflows|activities|checks|holdings|hosts|disks|destinations|temporal|system|volumes|mounts|integrations)/',
       '^@temporalio/',
       '^node:',
     ],
@@ -60,7 +60,7 @@ export default tseslint.config(
   mayNotImport(
     ['src/workflows/**'],
     [
-      '\\.\\./(cli|config|checks|holdings|hosts|disks|destinations|temporal|system|volumes|mounts)/',
+      '\\.\\./(cli|config|checks|holdings|hosts|disks|destinations|temporal|system|volumes|mounts|integrations)/',
       '^node:',
       '^zod',
     ],
@@ -85,13 +85,16 @@ export default tseslint.config(
   },
   mayNotImport(
     ['src/hosts/**', 'src/disks/**', 'src/destinations/**'],
-    ['\\.\\./(cli|config|workflows|activities|checks|holdings|temporal|volumes|mounts)/', '^@temporalio/'],
+    [
+      '\\.\\./(cli|config|workflows|activities|checks|holdings|temporal|volumes|mounts|integrations)/',
+      '^@temporalio/',
+    ],
     'drivers know nothing of Temporal or of who calls them, so that each can be proved on its own.',
   ),
   mayNotImport(
     ['src/system/**'],
     [
-      '\\.\\./(cli|config|workflows|activities|checks|holdings|hosts|disks|destinations|temporal|volumes|mounts)/',
+      '\\.\\./(cli|config|workflows|activities|checks|holdings|hosts|disks|destinations|temporal|volumes|mounts|integrations)/',
       '^@temporalio/',
     ],
     'processes and waiting are below everything else.',
@@ -99,24 +102,32 @@ export default tseslint.config(
   mayNotImport(
     ['src/volumes/**'],
     [
-      '\\.\\./(cli|config|workflows|activities|checks|holdings|hosts|destinations|temporal|mounts)/',
+      '\\.\\./(cli|config|workflows|activities|checks|holdings|hosts|destinations|temporal|mounts|integrations)/',
       '^@temporalio/',
     ],
     'a guest’s volumes are read from images alone, whoever asks.',
   ),
   mayNotImport(
     ['src/mounts/**'],
-    ['\\.\\./(cli|config|workflows|activities|checks|holdings|destinations|temporal)/', '^@temporalio/'],
+    [
+      '\\.\\./(cli|config|workflows|activities|checks|holdings|destinations|temporal|integrations)/',
+      '^@temporalio/',
+    ],
     'what keeps volumes mounted outlives the worker, and knows nothing of runs.',
   ),
   mayNotImport(
+    ['src/integrations/**'],
+    ['\\.\\./(cli|config|workflows|activities|checks|holdings|hosts|temporal|mounts)/', '^@temporalio/'],
+    'modules move directories, wherever they come from: whoever calls them mounted or exported them.',
+  ),
+  mayNotImport(
     ['src/holdings/**'],
-    ['\\.\\./(cli|config|workflows|activities|checks|temporal)/', '^@temporalio/'],
+    ['\\.\\./(cli|config|workflows|activities|checks|temporal|integrations)/', '^@temporalio/'],
     'releasing works without Temporal too (vcbCleanup --offline).',
   ),
   mayNotImport(
     ['src/checks/**'],
-    ['\\.\\./(cli|config|workflows|activities|holdings|temporal|mounts)/', '^@temporalio/'],
+    ['\\.\\./(cli|config|workflows|activities|holdings|temporal|mounts|integrations)/', '^@temporalio/'],
     'what is refused is the same whether a run asks or a person before there is one.',
   ),
   mayNotImport(

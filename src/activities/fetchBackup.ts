@@ -7,7 +7,7 @@ import { formatOwner } from '../domain/owner.js';
 import type { Step } from '../domain/runs.js';
 import { freeBytes as freeBytesOf } from '../destinations/directory.js';
 import { localDirectory } from '../destinations/localDirectory.js';
-import { damaged } from '../destinations/restorePoint.js';
+import { damaged, imageLevel } from '../destinations/restorePoint.js';
 import { hashFaultOf } from '../destinations/fileFault.js';
 import { localBackup } from '../destinations/storedBackup.js';
 import { fullOr } from './destinationFull.js';
@@ -30,7 +30,7 @@ export function createFetchBackup(dependencies: Dependencies) {
   return async function fetchBackup(input: FetchInput): Promise<number> {
     const { run, vm, directory, fetchInto } = input;
     const backup = await dependencies.destinations.farBackupAt(directory);
-    const manifest = await backup.manifest();
+    const manifest = imageLevel(await backup.manifest(), directory);
     const here = localDirectory(fetchInto).partialOf(run.runId);
     const totalBytes = manifest.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     // The room of what is here already was looked for before it came.

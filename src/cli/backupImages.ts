@@ -1,14 +1,26 @@
 import { join, resolve } from 'node:path';
-import { readManifest } from '../destinations/restorePoint.js';
+import { imageLevel, readAnyManifest } from '../destinations/restorePoint.js';
 import { openingFault } from '../disks/imageFault.js';
 import { EverthawError } from '../domain/errors.js';
+import type { AnyManifest } from '../domain/fileManifest.js';
 import { isScpUrl } from '../domain/scpUrl.js';
 import type { ImageDisk } from '../volumes/volume.js';
 
-/** The disks of a backup, ready to be opened. @throws EverthawError BackupDamaged where one is not what its manifest tells of */
-export async function backupImages(backup: string): Promise<readonly ImageDisk[]> {
+/** A backup of this machine whose files are wanted. */
+export interface OpenBackup {
+  readonly directory: string;
+  readonly manifest: AnyManifest;
+}
+
+/** @throws EverthawError BackupDamaged */
+export async function openBackup(backup: string): Promise<OpenBackup> {
   const directory = localDirectory(backup);
-  const manifest = await readManifest(directory);
+  return { directory, manifest: await readAnyManifest(directory) };
+}
+
+/** Its disks, ready to be opened. @throws EverthawError BackupDamaged where one is not what its manifest tells of */
+export async function imagesOf({ directory, manifest: any }: OpenBackup): Promise<readonly ImageDisk[]> {
+  const manifest = imageLevel(any, directory);
   const names = manifest.files.map(({ path }) => path);
   for (const disk of manifest.disks) {
     const fault = await openingFault(join(directory, disk.file), disk, names, new AbortController().signal);

@@ -3,11 +3,13 @@ import { resolve } from 'node:path';
 import { stateDirectories } from '../config/directories.js';
 import type { Settings } from '../config/settings.js';
 import { EverthawError } from '../domain/errors.js';
+import { isFileManifest } from '../domain/fileManifest.js';
 import { formatBytes } from '../domain/format.js';
 import { printable } from '../domain/printable.js';
 import type { CopiedFiles } from '../volumes/copyFiles.js';
 import { readVolumes } from '../volumes/readVolumes.js';
-import { backupImages } from './backupImages.js';
+import { openFilePoint } from '../integrations/reading/filePoint.js';
+import { imagesOf, openBackup } from './backupImages.js';
 import { EXIT, Output } from './output.js';
 
 /** Copies files out of a backup. Exit code 3 where some that were wanted could not be. */
@@ -19,17 +21,23 @@ export async function getFiles(
   json: boolean,
 ): Promise<void> {
   const output = new Output(json);
-  const images = await backupImages(backup);
+  const opened = await openBackup(backup);
+  const point = isFileManifest(opened.manifest)
+    ? await openFilePoint(opened.directory, opened.manifest)
+    : undefined;
+  const images = point === undefined ? await imagesOf(opened) : [];
   const { directory: to, isNew } = await emptyDirectory(toText);
   const isSeen = process.stdout.isTTY && !json;
   let copied: CopiedFiles | undefined;
   const task = { kind: 'copy', paths, to } as const;
   try {
-    await readVolumes(images, task, stateDirectories(settings).volumes, (report) => {
-      if (report.kind === 'copied') copied = report.copied;
-      if (report.kind === 'progress' && isSeen)
-        process.stdout.write(`\r\u001b[K${formatBytes(report.bytes)}`);
-    });
+    if (point !== undefined) copied = await point.copy(paths, to, process.getuid?.() === 0);
+    else
+      await readVolumes(images, task, stateDirectories(settings).volumes, (report) => {
+        if (report.kind === 'copied') copied = report.copied;
+        if (report.kind === 'progress' && isSeen)
+          process.stdout.write(`\r\u001b[K${formatBytes(report.bytes)}`);
+      });
   } finally {
     // With something in it, it stays: what was copied is the user's.
     if (isNew && copied === undefined) await rmdir(to).catch(() => undefined);

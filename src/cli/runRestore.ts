@@ -9,6 +9,7 @@ import type { Manifest } from '../domain/manifest.js';
 import { restoreWish } from '../domain/placeWish.js';
 import type { RestoreRequest, RestoreResult, RestoreWish } from '../domain/runs.js';
 import { isScpUrl } from '../domain/scpUrl.js';
+import { imageLevel } from '../destinations/restorePoint.js';
 import type { Host } from '../hosts/host.js';
 import { accessHost, type HostAccess } from './hostAccess.js';
 import { answerFor, type Answer } from './existing.js';
@@ -28,7 +29,7 @@ export async function runRestore(
 ): Promise<RestoreOutcome> {
   const backup = await storedBackup(named);
   const { directory } = backup;
-  const manifest = await backup.manifest();
+  const manifest = imageLevel(await backup.manifest(), directory);
   const name = flags.name ?? manifest.vm.name;
   const told = await placesOf(settings, flags.catalog, backup, manifest);
   // Whoever gives a catalog or a storage has said where to.

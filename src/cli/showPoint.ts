@@ -1,6 +1,7 @@
 import { parseCatalog } from '../domain/catalog.js';
 import { messageOf } from '../domain/errors.js';
 import { formatBytes } from '../domain/format.js';
+import { isFileManifest, type AnyManifest, type FileManifest } from '../domain/fileManifest.js';
 import { CATALOG_FILE, type Manifest } from '../domain/manifest.js';
 import { printable } from '../domain/printable.js';
 import { formatTransport } from '../domain/transport.js';
@@ -15,13 +16,13 @@ export async function showPoint(named: string, json: boolean): Promise<void> {
   const backup = await storedBackup(named);
   const { directory } = backup;
   const manifest = await backup.manifest();
-  const catalog = await readCatalog(backup);
+  const catalog = isFileManifest(manifest) ? undefined : await readCatalog(backup);
   const reason = await protectionOf(backup);
   const lines = [
     ...headOf(directory, manifest),
     ...(reason === undefined ? [] : [`protected       ${reason}`]),
-    ...partsOf(manifest),
-    ...catalogLines(catalog),
+    ...(isFileManifest(manifest) ? filePartsOf(manifest) : partsOf(manifest)),
+    ...(catalog === undefined ? [] : catalogLines(catalog)),
   ];
   new Output(json).result({ directory, manifest, catalog, protected: reason }, lines.map(printable));
 }
@@ -43,15 +44,19 @@ async function readCatalog(backup: StoredBackup): Promise<ShownCatalog> {
   }
 }
 
-function headOf(directory: string, { vm, host, ...manifest }: Manifest): readonly string[] {
+function headOf(directory: string, { vm, host, ...manifest }: AnyManifest): readonly string[] {
   return [
     `backup          ${directory}`,
     `VM              ${vm.name} (was ${vm.powerState}; bios uuid ${vm.biosUuid}, instance uuid ${vm.instanceUuid})`,
     `point in time   ${manifest.pointInTime}, ${manifest.consistency}-consistent, ${manifest.kind}`,
     `host            ${host.address} (${host.product}, uuid ${host.uuid})`,
-    `folder          ${vm.folderPath}`,
-    `resource pool   ${vm.resourcePool}`,
-    `ran on          ${vm.host}`,
+    ...('folderPath' in vm
+      ? [
+          `folder          ${vm.folderPath}`,
+          `resource pool   ${vm.resourcePool}`,
+          `ran on          ${vm.host}`,
+        ]
+      : []),
     `transport       ${formatTransport(manifest.transport)}, by Everthaw ${manifest.everthawVersion}`,
     `run             ${manifest.workflowId} ${manifest.runId}`,
   ];
@@ -68,6 +73,28 @@ function partsOf({ disks, files, datastores }: Manifest): readonly string[] {
     ...files.map(({ path, role, sizeBytes, sha256 }) => `  ${sha256}  ${sizeBytes}  ${role}  ${path}`),
     'datastores',
     ...datastores.map(({ label, kind, url }) => `  ${label}  ${kind}  ${url}`),
+  ];
+}
+
+function filePartsOf(manifest: FileManifest): readonly string[] {
+  const { module, base, fullBecause, include, exclude, volumes, files, notKept } = manifest;
+  return [
+    `made by         ${module.name}${module.place === undefined ? '' : ` (${module.place})`}`,
+    ...(base === undefined ? [] : [`built on        ${base.directory}`]),
+    ...(fullBecause === undefined ? [] : [`full, because   ${fullBecause}`]),
+    ...include.map((pattern) => `include         ${pattern}`),
+    ...exclude.map((pattern) => `exclude         ${pattern}`),
+    'volumes',
+    ...volumes.map(({ id, name, fileSystem, paths, archive, snapshot, place, limits }) =>
+      [
+        `  ${id}  ${name ?? '-'}  ${fileSystem ?? '-'}  ${archive ?? snapshot ?? place ?? '-'}`,
+        paths.length === 0 ? '' : `  only ${paths.join(', ')}`,
+        limits === undefined ? '' : `  not kept: ${limits}`,
+      ].join(''),
+    ),
+    'files',
+    ...files.map(({ path, role, sizeBytes, sha256 }) => `  ${sha256}  ${sizeBytes}  ${role}  ${path}`),
+    ...notKept.map((line) => `not kept        ${line}`),
   ];
 }
 

@@ -1,4 +1,4 @@
-import type { Manifest } from '../domain/manifest.js';
+import type { AnyManifest } from '../domain/fileManifest.js';
 import type { Copied, CopyOrder, Copier } from '../disks/copier.js';
 import type { ReadableFile } from '../disks/readableFile.js';
 import type { SourceProgram } from '../system/sourceProgram.js';
@@ -12,7 +12,7 @@ export interface Destination {
   /** Bytes that can be written there by us. */
   freeBytes(): Promise<number>;
   /** Its manifest, where it is a restore point. */
-  restorePoint(): Promise<Manifest | undefined>;
+  restorePoint(): Promise<AnyManifest | undefined>;
   /** Takes the owner file out of a restore point: it is nobody's holding any more. */
   disown(): Promise<void>;
   partialOf(runId: string): PartialBackup;

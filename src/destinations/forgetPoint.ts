@@ -1,5 +1,6 @@
 import { isErrorWithCode } from '../domain/errors.js';
-import { MANIFEST_FILE, type Manifest } from '../domain/manifest.js';
+import type { AnyManifest } from '../domain/fileManifest.js';
+import { MANIFEST_FILE } from '../domain/manifest.js';
 import { OWNER_FILE } from './directory.js';
 import { forgottenName, nameBefore, othersIn } from './listedPoint.js';
 import { PROTECTED_FILE, reasonIn } from './protection.js';
@@ -66,7 +67,7 @@ interface Proof {
 function proofOf(tree: Tree, directory: string, runId: string | undefined): Proof {
   const entries = tree.entriesOf('');
   if (entries.size === 0) return { files: [] };
-  let manifest: Manifest;
+  let manifest: AnyManifest;
   try {
     manifest = parseManifest(tree.textOf(MANIFEST_FILE) ?? '', directory);
   } catch (error) {

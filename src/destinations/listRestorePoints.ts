@@ -14,7 +14,7 @@ import {
   type ListedPoint,
 } from './listedPoint.js';
 import { LARGEST_PROTECTION_BYTES } from './protection.js';
-import { readManifest, readPlainFile } from './restorePoint.js';
+import { readAnyManifest, readPlainFile } from './restorePoint.js';
 
 /** Enough to keep a disk busy; files are small. */
 const DIRECTORIES_AT_ONCE = 32;
@@ -71,7 +71,7 @@ async function look(place: Place): Promise<Look> {
   const textOf = (name: string) => readPlainFile(join(directory, name), LARGEST_PROTECTION_BYTES);
   if (isBeingForgotten(directory, names)) return { point: beingForgotten(directory), below: [] };
   if (names.includes(MANIFEST_FILE)) {
-    const read = () => readManifest(directory);
+    const read = () => readAnyManifest(directory);
     const faultOf = (file: ManifestFile) => entryFault(directory, file);
     return { point: await listedPoint(directory, read, faultOf, names, textOf), below: [] };
   }

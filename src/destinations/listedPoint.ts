@@ -1,5 +1,6 @@
 import { isErrorWithCode } from '../domain/errors.js';
-import { MANIFEST_FILE, type Manifest, type ManifestFile } from '../domain/manifest.js';
+import { isFileManifest, type AnyManifest } from '../domain/fileManifest.js';
+import { MANIFEST_FILE, type ManifestFile } from '../domain/manifest.js';
 import { parseOwner, type OwnerRecord } from '../domain/owner.js';
 import { PROTECTED_FILE, reasonIn } from './protection.js';
 
@@ -26,8 +27,10 @@ export interface WholePoint {
   readonly hostUuid: string;
   readonly runId: string;
   readonly pointInTime: string;
-  readonly kind: Manifest['kind'];
-  readonly consistency: Manifest['consistency'];
+  readonly kind: AnyManifest['kind'];
+  readonly consistency: AnyManifest['consistency'];
+  /** Run id of the one that it cannot be restored without. */
+  readonly base?: string;
   /** Of all its files, as they are stored. */
   readonly sizeBytes: number;
   readonly host: string;
@@ -47,12 +50,12 @@ export interface WholePoint {
  */
 export async function listedPoint(
   directory: string,
-  read: () => Manifest | Promise<Manifest>,
+  read: () => AnyManifest | Promise<AnyManifest>,
   faultOf: (file: ManifestFile) => string | undefined | Promise<string | undefined>,
   names: readonly string[],
   textOf: (name: string) => string | undefined | Promise<string>,
 ): Promise<ListedPoint> {
-  let manifest: Manifest;
+  let manifest: AnyManifest;
   try {
     manifest = await read();
   } catch (error) {
@@ -68,6 +71,7 @@ export async function listedPoint(
   return {
     ...{ state: 'whole', directory, vm: vm.name, pointInTime, kind, consistency, sizeBytes },
     ...{ host: host.address, vmUuid: vm.instanceUuid, hostUuid: host.uuid, runId },
+    ...(isFileManifest(manifest) && manifest.base !== undefined ? { base: manifest.base.runId } : {}),
     ...(names.includes(PROTECTED_FILE) ? { protected: await protectionBy(textOf) } : {}),
     others: othersIn(names, manifest),
   };
@@ -82,7 +86,7 @@ async function protectionBy(textOf: (name: string) => string | undefined | Promi
 }
 
 /** Names of what lies beside a backup, and is none of its files. */
-export function othersIn(names: readonly string[], manifest: Manifest): readonly string[] {
+export function othersIn(names: readonly string[], manifest: AnyManifest): readonly string[] {
   const ours = new Set([MANIFEST_FILE, PROTECTED_FILE, ...manifest.files.map(({ path }) => path)]);
   return names.filter((name) => !ours.has(name)).toSorted();
 }

@@ -17,7 +17,7 @@ import {
   readOwnerFile,
   removeDirectory,
 } from './directory.js';
-import { readManifest } from './restorePoint.js';
+import { readAnyManifest } from './restorePoint.js';
 
 /** A directory of this machine. */
 export function localDirectory(directory: string): Destination {
@@ -26,7 +26,7 @@ export function localDirectory(directory: string): Destination {
     check: () => checkDestination(directory),
     freeBytes: () => freeBytes(dirname(directory)),
     restorePoint: async () =>
-      (await exists(join(directory, MANIFEST_FILE))) ? readManifest(directory) : undefined,
+      (await exists(join(directory, MANIFEST_FILE))) ? readAnyManifest(directory) : undefined,
     disown: () => disown(directory),
     partialOf: (runId) => localPartial(partialName(directory, runId), directory),
   };

@@ -1,86 +1,24 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import * as z from 'zod';
 import { EverthawError } from '../domain/errors.js';
+import { isFileManifest, type AnyManifest, type FileManifest } from '../domain/fileManifest.js';
 import { MANIFEST_FILE, type Manifest } from '../domain/manifest.js';
-import type { JsonObject } from '../domain/vm.js';
 import { OWNER_FILE } from './directory.js';
+import { MANIFEST } from './manifestSchema.js';
 import { PROTECTED_FILE } from './protection.js';
-
-/** A file's name within the directory: it cannot lead out of it. */
-const fileName = z
-  .string()
-  .refine(
-    (name) => name !== '' && name !== '.' && name !== '..' && basename(name) === name && !name.includes('\0'),
-    {
-      message: 'not the name of a file in this directory',
-    },
-  );
-
-/** A disk's place goes into names of files on the host. */
-const label = z.string().regex(/^[a-z]{1,16}\d{1,9}:\d{1,9}$/);
-
-/** No program can be told of a name with this character, and no hypervisor has one. */
-const name = z.string().refine((text) => !text.includes('\0'), { message: 'has a NUL' });
-
-/** Whatever goes through it may go by its own steps down into it. */
-const DEEPEST = 100;
-
-function isShallow(value: unknown, levels = DEEPEST): boolean {
-  if (typeof value !== 'object' || value === null) return true;
-  return levels > 0 && Object.values(value).every((each) => isShallow(each, levels - 1));
-}
 
 /** A manifest of a thousand disks is smaller. */
 export const LARGEST_MANIFEST_BYTES = 64 * 1024 * 1024;
 
-const MANIFEST: z.ZodType<Manifest> = z.object({
-  format: z.literal('everthaw/1'),
-  everthawVersion: z.string(),
-  kind: z.literal('image-full'),
-  runId: z.string(),
-  workflowId: z.string(),
-  host: z.object({ uuid: z.string(), product: z.string(), address: z.string() }),
-  vm: z.object({
-    name,
-    instanceUuid: z.string(),
-    biosUuid: z.string(),
-    powerState: z.string(),
-    folderPath: z.string(),
-    resourcePool: z.string(),
-    host: z.string(),
-    configuration: z.custom<JsonObject>(
-      (value) => typeof value === 'object' && value !== null && isShallow(value),
-    ),
-  }),
-  pointInTime: z.string(),
-  consistency: z.enum(['application', 'filesystem', 'crash']),
-  transport: z.object({ mode: z.enum(['nbd', 'nbdssl']), via: z.enum(['lease', 'datastore', 'export']) }),
-  datastores: z.array(
-    z.object({ label: z.string(), url: z.string(), kind: z.string(), freeBytes: z.number() }),
-  ),
-  disks: z.array(
-    z.object({
-      label,
-      capacityBytes: z.number().int().positive(),
-      file: fileName,
-      format: z.enum(['vmdk-stream-optimized', 'vmdk-flat', 'vmdk-sparse', 'qcow2', 'raw']),
-      originalPath: z.string(),
-    }),
-  ),
-  files: z.array(
-    z.object({
-      path: fileName,
-      role: z.enum(['disk', 'descriptor', 'catalog', 'vmx', 'domain', 'nvram', 'log', 'memory']),
-      sizeBytes: z.number().int().nonnegative(),
-      sha256: z.string().regex(/^[0-9a-f]{64}$/),
-    }),
-  ),
-});
+/** Reads the manifest of an image-level restore point. @throws EverthawError BackupDamaged; WrongUsage where it is file-level */
+export async function readManifest(directory: string): Promise<Manifest> {
+  return imageLevel(await readAnyManifest(directory), directory);
+}
 
 /** Reads the manifest of a restore point. @throws EverthawError BackupDamaged */
-export async function readManifest(directory: string): Promise<Manifest> {
+export async function readAnyManifest(directory: string): Promise<AnyManifest> {
   const file = join(directory, MANIFEST_FILE);
   let text: string;
   try {
@@ -94,8 +32,19 @@ export async function readManifest(directory: string): Promise<Manifest> {
   return parseManifest(text, directory);
 }
 
+/** What has disks, and can become a VM. @throws EverthawError WrongUsage where it has files only */
+export function imageLevel(manifest: AnyManifest, directory: string): Manifest {
+  if (!isFileManifest(manifest)) return manifest;
+  throw new EverthawError({
+    code: 'WrongUsage',
+    what: `open the disks of the backup in "${directory}"`,
+    why: `it is a file-level backup (${manifest.kind}): it holds files, and no disk`,
+    hint: 'everthaw files get copies files out of it; a VM is restored from an image-level backup',
+  });
+}
+
 /** The manifest in a text. @throws EverthawError BackupDamaged */
-export function parseManifest(text: string, directory: string): Manifest {
+export function parseManifest(text: string, directory: string): AnyManifest {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -104,19 +53,42 @@ export function parseManifest(text: string, directory: string): Manifest {
   }
   const parsed = MANIFEST.safeParse(json);
   if (!parsed.success) throw damaged(directory, `its manifest is not one of ours: ${wrongIn(parsed.error)}`);
-  const { disks, files } = parsed.data;
-  const twice =
-    repeated(files.map(({ path }) => path)) ??
-    repeated(disks.map(({ label }) => label)) ??
-    repeated(disks.map(({ file }) => file));
-  if (twice !== undefined) throw damaged(directory, `its manifest lists ${twice} twice`);
-  const listed = new Set(files.map(({ path }) => path));
+  const manifest = parsed.data;
+  const fault =
+    commonFault(manifest) ?? (isFileManifest(manifest) ? fileFault(manifest) : imageFault(manifest));
+  if (fault !== undefined) throw damaged(directory, `its manifest lists ${fault}`);
+  return manifest;
+}
+
+function commonFault({ files }: AnyManifest): string | undefined {
+  const twice = repeated(files.map(({ path }) => path));
+  if (twice !== undefined) return `${twice} twice`;
   const reserved = files.find(({ path }) => [MANIFEST_FILE, OWNER_FILE, PROTECTED_FILE].includes(path));
-  if (reserved !== undefined)
-    throw damaged(directory, `its manifest lists ${reserved.path} as a file of the VM`);
+  return reserved === undefined ? undefined : `${reserved.path} as a file of the VM`;
+}
+
+function imageFault({ disks, files }: Manifest): string | undefined {
+  const twice = repeated(disks.map(({ label }) => label)) ?? repeated(disks.map(({ file }) => file));
+  if (twice !== undefined) return `${twice} twice`;
+  const listed = new Set(files.map(({ path }) => path));
   const unlisted = disks.find(({ file: name }) => !listed.has(name));
-  if (unlisted !== undefined) throw damaged(directory, `its manifest lists no hash for ${unlisted.file}`);
-  return parsed.data;
+  return unlisted === undefined ? undefined : `no hash for ${unlisted.file}`;
+}
+
+/** Each volume has files of its own, each of them is of a volume, and what is not full and has archives has a base. */
+function fileFault({ kind, base, volumes, files }: FileManifest): string | undefined {
+  const twice = repeated(volumes.map(({ id }) => id)) ?? repeated(volumes.flatMap(({ name }) => name ?? []));
+  if (twice !== undefined) return `${twice} twice`;
+  const half = volumes.find(({ archive, listing }) => (archive === undefined) !== (listing === undefined));
+  if (half !== undefined) return `only one of the two files of volume ${half.id}`;
+  const owned = volumes.flatMap(({ archive, listing }) =>
+    archive === undefined || listing === undefined ? [] : [`archive ${archive}`, `listing ${listing}`],
+  );
+  const listed = files.map(({ role, path }) => `${role} ${path}`);
+  if (JSON.stringify(owned.toSorted()) !== JSON.stringify(listed.toSorted()))
+    return 'other files than its volumes have';
+  if (kind === 'file-full') return base === undefined ? undefined : 'a base of a full backup';
+  return owned.length > 0 && base === undefined ? 'no base of a backup that needs one' : undefined;
 }
 
 /** The first few things that are wrong say enough of what kind of file it is. */

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Manifest } from '../domain/manifest.js';
+import type { AnyManifest } from '../domain/fileManifest.js';
 import { vmKeyOf, type RetainedPoint } from '../domain/retention.js';
 import { OWNER_FILE } from './directory.js';
 import { othersWhy } from './forgetPoint.js';
@@ -45,11 +45,17 @@ function retainedOf(listed: WholePoint): Retained | string {
   const held = listed.protected === undefined ? othersWhy(others) : `protected: ${listed.protected}`;
   return {
     ...{ runId, hostUuid, vmUuid, listed, level: LEVELS[listed.kind], at: Date.parse(pointInTime) },
+    ...(listed.base === undefined ? {} : { base: listed.base }),
     ...(held === undefined ? {} : { held }),
   };
 }
 
-const LEVELS: Readonly<Record<Manifest['kind'], string>> = { 'image-full': 'image' };
+const LEVELS: Readonly<Record<AnyManifest['kind'], string>> = {
+  'image-full': 'image',
+  'file-full': 'file',
+  'file-differential': 'file',
+  'file-incremental': 'file',
+};
 
 /** VMs of which there is an unfinished backup that was begun after the newest one was made: its run lives, or failed. */
 function failuresIn(

@@ -1,5 +1,6 @@
-import { MANIFEST_FILE, type Manifest, type ManifestFile } from '../domain/manifest.js';
-import { parseScpUrl, scpUrlBelow } from '../domain/scpUrl.js';
+import type { AnyManifest } from '../domain/fileManifest.js';
+import { MANIFEST_FILE, type ManifestFile } from '../domain/manifest.js';
+import { parseScpUrl, scpUrlBelow, scpUrlBeside } from '../domain/scpUrl.js';
 import type { SshShell } from '../system/sshShell.js';
 import { OWNER_FILE } from './directory.js';
 import { entryFaultOf, hashFaultOf } from './fileFault.js';
@@ -32,6 +33,7 @@ export function sshBackup(directory: string, shell: SshShell): FarBackup {
       if (text === '') throw damaged(directory, 'its manifest cannot be read (no such file)');
       return parseManifest(text, directory);
     },
+    beside: (name) => sshBackup(scpUrlBeside(directory, name), shell),
     readText: (name, largestBytes) =>
       scripts.run(`read ${name} in "${directory}"`, READ, [path, name, String(largestBytes)]),
     fileFault: async (file, onProgress, signal) => {
@@ -67,7 +69,7 @@ export async function listSshBackups(
       const manifest = found.get(MANIFEST_FILE);
       if (isBeingForgotten(url, [...found.keys()])) points.push(beingForgotten(url));
       else if (manifest !== undefined) {
-        const read = (): Manifest => {
+        const read = (): AnyManifest => {
           if (manifest.kind !== 'file') throw damaged(url, 'its manifest is no file');
           return parseManifest(textOf(MANIFEST_FILE) ?? '', url);
         };

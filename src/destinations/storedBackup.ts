@@ -1,10 +1,11 @@
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { Manifest, ManifestDisk, ManifestFile } from '../domain/manifest.js';
+import { dirname, join } from 'node:path';
+import type { AnyManifest } from '../domain/fileManifest.js';
+import type { ManifestDisk, ManifestFile } from '../domain/manifest.js';
 import { imageFault } from '../disks/imageFault.js';
 import type { SourceProgram } from '../system/sourceProgram.js';
 import { fileFault } from './fileFault.js';
-import { readManifest, readPlainFile } from './restorePoint.js';
+import { readAnyManifest, readPlainFile } from './restorePoint.js';
 
 /** A restore point, or what is taken for one, as it is read: a directory of this machine, or one that ssh leads to. */
 export interface StoredBackup {
@@ -13,7 +14,9 @@ export interface StoredBackup {
   /** Of all that lies in it. */
   names(): Promise<readonly string[]>;
   /** @throws EverthawError BackupDamaged */
-  manifest(): Promise<Manifest>;
+  manifest(): Promise<AnyManifest>;
+  /** Another one, that lies in the same directory as this one. */
+  beside(name: string): StoredBackup;
   /** The text of a file that is no link. @throws an error with a code, as readFile does, or an EverthawError */
   readText(name: string, largestBytes: number): Promise<string>;
   /** Why a file is not what was backed up; undefined where every byte of it is. `onProgress` is told of bytes of this file. */
@@ -41,7 +44,8 @@ export function localBackup(directory: string): StoredBackup {
   return {
     directory,
     names: () => readdir(directory),
-    manifest: () => readManifest(directory),
+    manifest: () => readAnyManifest(directory),
+    beside: (name) => localBackup(join(dirname(directory), name)),
     readText: (name, largestBytes) => readPlainFile(join(directory, name), largestBytes),
     fileFault: (file, onProgress, signal) => fileFault(directory, file, onProgress, signal),
     imageFault: (disk, files, signal) => imageFault(join(directory, disk.file), disk, files, signal),

@@ -1,7 +1,9 @@
 import { parseCatalog } from '../domain/catalog.js';
 import { catalogFaults } from '../domain/catalogFaults.js';
 import { isErrorWithCode, messageOf } from '../domain/errors.js';
+import { isFileManifest, type AnyManifest, type FileManifest } from '../domain/fileManifest.js';
 import { CATALOG_FILE, MANIFEST_FILE, type Manifest } from '../domain/manifest.js';
+import { chainOf } from './chain.js';
 import { isPartialName, othersIn } from './listedPoint.js';
 import type { StoredBackup } from './storedBackup.js';
 
@@ -39,7 +41,7 @@ export async function verifyRestorePoint(
       state: 'unknown',
       unseen: ['it is not finished: its run has yet to write the manifest'],
     };
-  let manifest: Manifest;
+  let manifest: AnyManifest;
   try {
     manifest = await backup.manifest();
   } catch (error) {
@@ -49,23 +51,17 @@ export async function verifyRestorePoint(
   const faults = [...(await hashAll(backup, manifest, onProgress, signal))];
   if (faults.length > 0 && (await isGone(backup)))
     return { ...nothing, state: 'unknown', unseen: ['it is there no more: somebody moved or forgot it'] };
-  const unseen: string[] = [];
   const notes = othersIn(names, manifest).map((name) => `${name} is no file of the backup`);
   // What is not the bytes that were backed up is not worth opening, and may be made to do harm.
-  if (faults.length === 0) {
-    faults.push(...(await readCatalog(backup, manifest)));
-    if (backup.imageFault === undefined) notes.push(NOT_OPENED);
-    for (const disk of manifest.disks) {
-      try {
-        const files = manifest.files.map(({ path }) => path);
-        const fault = await backup.imageFault?.(disk, files, signal);
-        if (fault !== undefined) faults.push(`disk ${disk.label}: ${fault}`);
-      } catch (error) {
-        if (!isErrorWithCode(error, 'ProgramMissing')) throw error;
-        unseen.push(error.message);
-      }
-    }
-  }
+  const within =
+    faults.length > 0
+      ? NOTHING
+      : isFileManifest(manifest)
+        ? await verifyChain(backup, manifest, onProgress, signal)
+        : await verifyImages(backup, manifest, signal);
+  faults.push(...within.faults);
+  notes.push(...within.notes);
+  const { unseen } = within;
   return {
     directory,
     state: faults.length > 0 ? 'bad' : unseen.length > 0 ? 'unknown' : 'good',
@@ -75,6 +71,45 @@ export async function verifyRestorePoint(
     unseen,
     notes,
   };
+}
+
+type Within = Pick<VerifiedPoint, 'faults' | 'unseen' | 'notes'>;
+
+const NOTHING: Within = { faults: [], unseen: [], notes: [] };
+
+async function verifyImages(backup: StoredBackup, manifest: Manifest, signal: AbortSignal): Promise<Within> {
+  const faults = [...(await readCatalog(backup, manifest))];
+  const unseen: string[] = [];
+  for (const disk of manifest.disks) {
+    try {
+      const files = manifest.files.map(({ path }) => path);
+      const fault = await backup.imageFault?.(disk, files, signal);
+      if (fault !== undefined) faults.push(`disk ${disk.label}: ${fault}`);
+    } catch (error) {
+      if (!isErrorWithCode(error, 'ProgramMissing')) throw error;
+      unseen.push(error.message);
+    }
+  }
+  return { faults, unseen, notes: backup.imageFault === undefined ? [NOT_OPENED] : [] };
+}
+
+/** It is as good as all that it is built on. */
+async function verifyChain(
+  backup: StoredBackup,
+  manifest: FileManifest,
+  onProgress: OnVerified,
+  signal: AbortSignal,
+): Promise<Within> {
+  const { name, place } = manifest.module;
+  const elsewhere = `its files are where ${name} keeps them${place === undefined ? '' : ` (${place})`}: ask ${name} about them`;
+  const unseen = manifest.volumes.some(({ archive }) => archive === undefined) ? [elsewhere] : [];
+  const chain = await chainOf(backup, manifest);
+  if ('fault' in chain) return { faults: [chain.fault], unseen, notes: [] };
+  const faults: string[] = [];
+  for (const link of chain.links.slice(0, -1))
+    for (const fault of await hashAll(link.backup, link.manifest, onProgress, signal))
+      faults.push(`its base "${link.backup.directory}": ${fault}`);
+  return { faults, unseen, notes: [] };
 }
 
 /** Every byte of them is what was written; what they hold is looked at again before they are restored. */
@@ -87,7 +122,7 @@ async function isGone(backup: StoredBackup): Promise<boolean> {
 
 async function hashAll(
   backup: StoredBackup,
-  { files }: Manifest,
+  { files }: AnyManifest,
   onProgress: OnVerified,
   signal: AbortSignal,
 ): Promise<readonly string[]> {

@@ -48,6 +48,12 @@ export function scpUrlBelow(url: string, name: string): string {
   return formatScpUrl({ ...place, path: `${place.path === '/' ? '' : place.path}/${name}` });
 }
 
+/** The place of a name that lies in the same directory. */
+export function scpUrlBeside(url: string, name: string): string {
+  const place = parseScpUrl(url);
+  return formatScpUrl({ ...place, path: `${place.path.replace(/\/[^/]*$/, '')}/${name}` });
+}
+
 /** What {@link parseScpUrl} reads. */
 export function formatScpUrl({ destination, port, path }: ScpPlace): string {
   const [, user = '', name = ''] = /^(.*@)?(.*)$/s.exec(destination) ?? [];

@@ -65,7 +65,8 @@ export async function copyFiles(
   return { files, bytes, failures: shortened(failures), notKept: shortened(notKept) };
 }
 
-function shortened(lines: readonly string[]): readonly string[] {
+/** As many as anybody reads. */
+export function shortened(lines: readonly string[]): readonly string[] {
   return lines.length <= MOST_TOLD
     ? lines
     : [...lines.slice(0, MOST_TOLD), `and ${lines.length - MOST_TOLD} more`];

@@ -2,9 +2,12 @@ import { posix } from 'node:path';
 import { EverthawError } from '../domain/errors.js';
 import type { NamedVolume } from './volume.js';
 
+/** What of a volume says where its paths are. */
+export type PlacedVolume = Pick<NamedVolume, 'id' | 'name' | 'refusal'>;
+
 /** A path as the guest has it, or below a volume's id. */
-export interface GuestPath {
-  readonly volume: NamedVolume;
+export interface GuestPath<V extends PlacedVolume = NamedVolume> {
+  readonly volume: V;
   /** Names below the volume's root. */
   readonly steps: readonly string[];
 }
@@ -12,7 +15,7 @@ export interface GuestPath {
 const WINDOWS = /^([A-Za-z]:)(?:[\\/](.*))?$/s;
 
 /** `C:\Data`, `/srv/data`, `scsi0:0/2/data`. @throws EverthawError FileNotFound, DiskNotSupported */
-export function findPath(text: string, volumes: readonly NamedVolume[]): GuestPath {
+export function findPath<V extends PlacedVolume>(text: string, volumes: readonly V[]): GuestPath<V> {
   const [, letter, below = ''] = WINDOWS.exec(text) ?? [];
   if (letter !== undefined) {
     const volume = volumes.find(({ name }) => name === letter.toUpperCase());
@@ -32,10 +35,10 @@ export function findPath(text: string, volumes: readonly NamedVolume[]): GuestPa
 }
 
 /** Volumes that the guest mounts within a directory of another. */
-export function volumesWithin(
-  { volume, steps }: GuestPath,
-  volumes: readonly NamedVolume[],
-): readonly NamedVolume[] {
+export function volumesWithin<V extends PlacedVolume>(
+  { volume, steps }: GuestPath<V>,
+  volumes: readonly V[],
+): readonly V[] {
   if (volume.name?.startsWith('/') !== true) return [];
   const top = [...mountSteps(volume.name), ...steps];
   return volumes.filter(
@@ -44,7 +47,7 @@ export function volumesWithin(
 }
 
 /** Where a volume's files go below a directory that they are copied to. */
-export function placeOf({ name, id }: NamedVolume): readonly string[] {
+export function placeOf({ name, id }: PlacedVolume): readonly string[] {
   if (name === undefined) return ['disks', ...id.split('/')];
   return name.startsWith('/') ? ['volumes', ...mountSteps(name)] : ['letters', name.slice(0, 1)];
 }
@@ -63,12 +66,12 @@ function stepsOf(text: string, path: string, separator: RegExp): readonly string
   throw missing(text, 'a path goes downwards only');
 }
 
-function placed(
+function placed<V extends PlacedVolume>(
   text: string,
-  volume: NamedVolume | undefined,
+  volume: V | undefined,
   steps: readonly string[],
-  volumes: readonly NamedVolume[],
-): GuestPath {
+  volumes: readonly V[],
+): GuestPath<V> {
   if (volume === undefined) {
     const there = volumes.map(({ name, id }) => name ?? id).join(', ');
     throw missing(
