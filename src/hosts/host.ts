@@ -134,7 +134,7 @@ export interface Host {
   deletePath(place: RestorePlace, path: string): Promise<void>;
   /** All VMs that bear a mark of a restore under way. */
   listMarkedVms(): Promise<readonly MarkedVm[]>;
-  /** Removes the VM with its disks. What is not certain to be its own stays, and is told. */
+  /** Removes the VM with its disks, if it is there. What is not certain to be its own stays, and is told. */
   destroyVm(moref: string): Promise<readonly string[]>;
   renameVm(moref: string, name: string): Promise<void>;
   /** Takes the mark off: it is whole. */

@@ -105,6 +105,12 @@ export function describeHost(driver: string, traits: HostTraits, lab: () => Host
         });
       }));
 
+    it('removes a VM that is gone already without a word', () =>
+      using(async (host) => {
+        for (const moref of ['vm-99999', '00000000-0000-0000-0000-000000000000'])
+          expect(await host.destroyVm(moref)).toEqual([]);
+      }));
+
     it('makes a directory for a VM to be restored, writes, reads and lists texts in it, and removes it', () =>
       using(async (host, instanceUuid) => {
         const vm = await host.describeVm(instanceUuid);

@@ -133,7 +133,7 @@ for (const host of BOTH) {
       await rm(join(everthaw.state, 'holdings/nbdServer/1.json'));
       expect([...found].sort()).toEqual(
         [
-          `process /usr/bin/sleep (${orphan.pid ?? 0})`,
+          `process /usr/bin/sleep (${orphan.pid ?? 0}): sleep 60`,
           'note state/holdings/nbdServer/1.json',
           'scratch file scratch/forgotten',
           'unfinished backup backups/x.partial-1',

@@ -85,7 +85,7 @@ export async function leftoversOnProxy(everthaw: LabEverthaw): Promise<readonly 
       .map(({ at }) => `mount ${relative(everthaw.directory, at)}`),
     ...processesOf(everthaw.state)
       .filter(({ pid }) => pid !== everthaw.workerPid)
-      .map(({ program, pid }) => `process ${program} (${pid})`),
+      .map(({ program, pid, args }) => `process ${program} (${pid}): ${args.replaceAll('\0', ' ').trim()}`),
   ];
 }
 
@@ -93,10 +93,30 @@ export async function leftoversOnProxy(everthaw: LabEverthaw): Promise<readonly 
 async function everythingIn(directory: string): Promise<readonly Dirent[]> {
   for (;;) {
     try {
-      return await readdir(directory, { recursive: true, withFileTypes: true });
+      return await below(directory);
     } catch (error) {
       if (!isErrorWithNodeCode(error, 'ENOENT') || !existsSync(directory)) throw error;
     }
+  }
+}
+
+/** @throws Error ENOENT for a directory that has just gone */
+async function below(directory: string): Promise<readonly Dirent[]> {
+  const found: Dirent[] = [];
+  for (const entry of await entriesOf(directory)) {
+    found.push(entry);
+    if (entry.isDirectory()) found.push(...(await below(join(directory, entry.name))));
+  }
+  return found;
+}
+
+/** Nothing is to be seen in a mount one of whose layers was killed. That there is one, the table of mounts tells. */
+async function entriesOf(directory: string): Promise<readonly Dirent[]> {
+  try {
+    return await readdir(directory, { withFileTypes: true });
+  } catch (error) {
+    if (isErrorWithNodeCode(error, 'ENOTCONN') || isErrorWithNodeCode(error, 'EIO')) return [];
+    throw error;
   }
 }
 

@@ -119,7 +119,6 @@ describe('a worker whose server is silent', () => {
     await expect.poll(left, { timeout: 60_000, interval: 500 }).toEqual([]);
     await lab.vcenter.heal();
     server = await startServer(Number(server.address.split(':')[1]));
-    void ran;
     const workflow = lab.client.workflow.getHandle(await lab.runOf('web'));
     await expect
       .poll(async () => (await workflow.describe().catch(() => undefined))?.status.name, {
@@ -127,6 +126,8 @@ describe('a worker whose server is silent', () => {
         interval: 500,
       })
       .toBe('FAILED');
+    // It is a process of this proxy's for as long as it tells of its run.
+    expect((await ran).code).toBe(1);
     expect(await lab.backup('web')).toMatchObject({ code: 0, stderr: '' });
     expect(await leftovers(lab)).toEqual([]);
   }, 240_000);

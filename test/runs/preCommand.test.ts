@@ -129,5 +129,7 @@ it('is refused what is neither image nor files, and where a run of another kind 
 it('is refused a BACKUPROOT on another machine', async () => {
   const elsewhere = { EVERTHAW_ROOT: 'scp://backup@store:/vault' };
   const line = refusal(await historicWith(lab, elsewhere, 'preCommand', installPath, 'web'), 2);
-  expect(line).toMatch(/export "web" to "scp:\/\/backup@store:\/vault": it is on another machine/);
+  expect(line).toMatch(
+    /export "web" to "scp:\/\/backup@store:\/vault\/web-fullVM": it is on another machine/,
+  );
 });

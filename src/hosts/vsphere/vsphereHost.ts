@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Finding } from '../../domain/finding.js';
 import type { Absence } from '../../domain/holding.js';
-import { EverthawError } from '../../domain/errors.js';
+import { EverthawError, isErrorWithCode } from '../../domain/errors.js';
 import type { ManifestDisk } from '../../domain/manifest.js';
 import { PLACE_KINDS, type Place, type PlaceKind } from '../../domain/place.js';
 import { formatTransport, parseTransport, type Transport } from '../../domain/transport.js';
@@ -244,7 +244,12 @@ export class VsphereHost implements Host {
   }
 
   async destroyVm(moref: string): Promise<readonly string[]> {
-    await this.#vmTask(`destroy VM ${moref}`, moref, 'Destroy_Task');
+    try {
+      await this.#vmTask(`destroy VM ${moref}`, moref, 'Destroy_Task');
+    } catch (error) {
+      // An import's lease that is given up takes its VM along, while this is on its way.
+      if (!isErrorWithCode(error, 'VmNotFound')) throw error;
+    }
     return [];
   }
 
