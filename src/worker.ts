@@ -85,7 +85,8 @@ export class EverthawWorker {
 
   static async create(temporal: TemporalAddress, settings: Settings): Promise<EverthawWorker> {
     const directories = stateDirectories(settings);
-    await mkdir(directories.hosts, { recursive: true, mode: 0o700 });
+    for (const each of [directories.hosts, directories.mounted])
+      await mkdir(each, { recursive: true, mode: 0o700 });
     if (settings.metricsAddress !== undefined) serveMetrics(settings.metricsAddress);
     const connection = await NativeConnection.connect({ address: temporal.address });
     const client = await connectClient(temporal);
@@ -108,6 +109,7 @@ export class EverthawWorker {
         scratch: directories.volumes,
         slotsLock: directories.slotsLock,
       },
+      mounted: directories.mounted,
       ask: (owner) => askLiveness(client, owner),
       maximumAgeMs: settings.maximumSnapshotAgeMs,
       user: await processName('sweeper'),

@@ -17,6 +17,8 @@ export interface Dependencies extends ReleaseTools {
   };
   readonly version: string;
   readonly mountPlaces: KeeperPlaces;
+  /** The directory below which volumes are mounted for modules of this proxy's own. */
+  readonly mounted: string;
 }
 
 type OfRun = Pick<Step, 'vm' | 'run'>;

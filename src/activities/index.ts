@@ -2,6 +2,7 @@ import { createCommitSnapshot, createSettle, createVcbCleanup } from './cleanup.
 import { createSweep, type SweepDependencies } from './sweep.js';
 import { visiting } from './visiting.js';
 import { createRemoveSnapshots, createUseSnapshot } from './existingSnapshot.js';
+import { createFinishFiles, createMoveFiles, createPreflightFiles } from './backupFiles.js';
 import { createFetchBackup } from './fetchBackup.js';
 import { createMount, createPreflightMount, createWatchMounts } from './mount.js';
 import { createPreflight } from './preflight.js';
@@ -27,6 +28,9 @@ export function createActivities(dependencies: SweepDependencies) {
     transfer: createTransfer(dependencies),
     waitForRoom: createWaitForRoom(dependencies),
     writeCatalog: createWriteCatalog(dependencies),
+    preflightFiles: createPreflightFiles(dependencies),
+    moveFiles: createMoveFiles(dependencies),
+    finishFiles: createFinishFiles(dependencies),
     preflightMount: createPreflightMount(dependencies),
     mount: createMount(dependencies),
     watchMounts: createWatchMounts(dependencies),

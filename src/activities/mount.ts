@@ -1,8 +1,9 @@
 import { cancellationSignal } from '@temporalio/activity';
 import { refuseTransport, refuseVm } from '../checks/refusals.js';
 import { EverthawError } from '../domain/errors.js';
+import type { VmRef } from '../domain/holding.js';
 import { formatOwner, parseOwner } from '../domain/owner.js';
-import type { MountRequest, MountVolumesResult, PreflightResult, Step } from '../domain/runs.js';
+import type { MountRequest, MountVolumesResult, PointInTimeRequest, PreflightResult, Step } from '../domain/runs.js';
 import { formatTransport } from '../domain/transport.js';
 import type { DiskDescription } from '../domain/vm.js';
 import { checkDestination, makePartial, readOwnerFile } from '../destinations/directory.js';
@@ -25,25 +26,35 @@ export interface PreflightMountInput extends Step {
 export function createPreflightMount(dependencies: Dependencies) {
   return async function preflightMount(input: PreflightMountInput): Promise<PreflightResult> {
     const { request, run } = input;
-    await takeLoan(dependencies, { ...input, loan: request.loan });
-    refuseUser(request);
-    const host = await hostOf(dependencies, input);
-    const vm = await host.describeVm(request.vm.instanceUuid);
-    refuseTransport(host, vm.name, request.transport);
-    refuseStream(request);
-    const warnings = await refuseVm(host, vm, request, run.runId);
+    const found = await preflightVolumes(dependencies, input);
     const isOurs = parseOwner(await readOwnerFile(request.directory))?.runId === run.runId;
     if (!isOurs) await checkDestination(request.directory);
-    return {
-      disks: vm.disks,
-      toolsRunning: vm.toolsRunning,
-      guestIsOurs: !('scriptsRunBy' in host.guest),
-      warnings,
-    };
+    return found;
   };
 }
 
-function refuseUser({ vm, proxy }: MountRequest): void {
+/** What can be known of a VM whose volumes are to be mounted, whatever for. */
+export async function preflightVolumes(
+  dependencies: Dependencies,
+  input: Step & { readonly request: PointInTimeRequest },
+): Promise<PreflightResult> {
+  const { request, run } = input;
+  await takeLoan(dependencies, { ...input, loan: request.loan });
+  refuseUser(request);
+  const host = await hostOf(dependencies, input);
+  const vm = await host.describeVm(request.vm.instanceUuid);
+  refuseTransport(host, vm.name, request.transport);
+  refuseStream(request);
+  const warnings = await refuseVm(host, vm, request, run.runId);
+  return {
+    disks: vm.disks,
+    toolsRunning: vm.toolsRunning,
+    guestIsOurs: !('scriptsRunBy' in host.guest),
+    warnings,
+  };
+}
+
+function refuseUser({ vm, proxy }: PointInTimeRequest): void {
   if (process.getuid?.() === 0) return;
   throw new EverthawError({
     code: 'NotPermitted',
@@ -54,7 +65,7 @@ function refuseUser({ vm, proxy }: MountRequest): void {
 }
 
 /** Files lie all over a disk. */
-function refuseStream({ vm, transport }: MountRequest): void {
+function refuseStream({ vm, transport }: PointInTimeRequest): void {
   if (transport.via !== 'lease') return;
   throw new EverthawError({
     code: 'TransportRefused',
@@ -66,7 +77,8 @@ function refuseStream({ vm, transport }: MountRequest): void {
 
 export interface MountInput extends Step {
   readonly snapshotId: string;
-  readonly request: MountRequest;
+  readonly request: Pick<MountRequest, 'transport' | 'maximumSnapshotAgeMs' | 'mostVolumes'>;
+  readonly directory: string;
   readonly disks: readonly DiskDescription[];
 }
 
@@ -74,8 +86,7 @@ export interface MountInput extends Step {
 export function createMount(dependencies: Dependencies) {
   return async function mount(input: MountInput): Promise<MountVolumesResult> {
     const { records, proxy } = dependencies;
-    const { run, vm, request } = input;
-    const { directory } = request;
+    const { run, vm, request, directory } = input;
     const own = records.directoryOf('volumeMount', run);
     const standing = await keptBy(own);
     if (standing !== undefined) return resultOf(standing);
@@ -96,7 +107,7 @@ export function createMount(dependencies: Dependencies) {
 
 async function mountAll(
   { mountPlaces }: Dependencies,
-  { vm, run, snapshotId, request, disks }: MountInput,
+  { vm, run, snapshotId, request, directory, disks }: MountInput,
   own: string,
   signal: AbortSignal,
 ): Promise<KeptVolumes> {
@@ -120,7 +131,7 @@ async function mountAll(
       why: `held: ${taken} volumes are mounted on this proxy, and at most ${most} may be; it goes on when others are done`,
     });
   });
-  return keeper.mount(request.directory);
+  return keeper.mount(directory);
 }
 
 function resultOf({ mounted, notes }: KeptVolumes): MountVolumesResult {
@@ -147,11 +158,16 @@ export function createWatchMounts(dependencies: Dependencies) {
       WATCH_MS,
     );
     cancellationSignal().throwIfAborted();
-    throw new EverthawError({
-      code: 'MountLost',
-      what: `keep the volumes of "${vm.name}" mounted at "${directory}"`,
-      why: (await lastWords(own)) || 'what kept them mounted was killed, or the proxy was started anew',
-      hint: 'what was read there meanwhile may not be whole: run it again',
-    });
+    throw await mountLost(own, vm, directory);
   };
+}
+
+/** @param own the keeper's directory */
+export async function mountLost(own: string, { name }: VmRef, directory: string): Promise<EverthawError> {
+  return new EverthawError({
+    code: 'MountLost',
+    what: `keep the volumes of "${name}" mounted at "${directory}"`,
+    why: (await lastWords(own)) || 'what kept them mounted was killed, or the proxy was started anew',
+    hint: 'what was read there meanwhile may not be whole: run it again',
+  });
 }

@@ -71,6 +71,11 @@ export async function checkFileTools(): Promise<Finding> {
       };
 }
 
+/** @param needed what for, as an error says it @throws EverthawError ProgramMissing where a program is not on this proxy's path */
+export async function findTool(program: string, needed: string): Promise<void> {
+  await look({ program, needed, debian: program }, AbortSignal.timeout(PATIENCE_MS));
+}
+
 const PATIENCE_MS = 20_000;
 
 function nameOf({ program, plugin }: Tool): string {

@@ -9,6 +9,7 @@ export function stateDirectories({ stateDirectory }: Pick<Settings, 'stateDirect
     holdings: join(stateDirectory, 'holdings'),
     workers: join(stateDirectory, 'workers'),
     volumes: join(stateDirectory, 'volumes'),
+    mounted: join(stateDirectory, 'mounted'),
     slotsLock: join(stateDirectory, 'mount-slots.lock'),
     vmNames: join(stateDirectory, 'vm-names.json'),
     contact: join(stateDirectory, 'server.json'),

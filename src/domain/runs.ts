@@ -1,6 +1,8 @@
 import type { ImageFormat } from './diskFiles.js';
+import type { FileKind } from './fileManifest.js';
 import type { RunRef, VmRef } from './holding.js';
 import type { Consistency, Manifest, ManifestDisk, ManifestFile } from './manifest.js';
+import type { ModuleChoice } from './moduleChoice.js';
 import type { Transport } from './transport.js';
 import type { DatastoreInfo, DiskDescription, DiskLabel } from './vm.js';
 
@@ -27,8 +29,6 @@ export interface PointInTimeRequest {
   readonly proxy: string;
   /** Name under which the proxy's register lends the host to this run; given back when its debts are zero. */
   readonly loan: string;
-  /** Of what it makes on the proxy: a restore point, or mounts. Its parent must exist, it must not. */
-  readonly directory: string;
   readonly transport: Transport;
   /** `required`: no snapshot without quiescing; `preferred`: else crash-consistent, and the result says so; `none`. */
   readonly quiesce: 'required' | 'preferred' | 'none';
@@ -41,6 +41,8 @@ export interface PointInTimeRequest {
 }
 
 export interface BackupRequest extends PointInTimeRequest {
+  /** Of the restore point. Its parent must exist, it must not. */
+  readonly directory: string;
   /** The form in which disks are kept, where the transport leaves a choice. */
   readonly diskFormat?: ImageFormat;
   /** The export is for other software: it is kept until that is done with it (post-command), and then removed (F11). */
@@ -49,7 +51,22 @@ export interface BackupRequest extends PointInTimeRequest {
 
 /** The VM's volumes, mounted for other software until that is done with them. */
 export interface MountRequest extends PointInTimeRequest {
+  /** That they are mounted below. Its parent must exist, it must not. */
+  readonly directory: string;
   readonly handover: true;
+  /** So many volumes may be mounted on this proxy at once (F7). */
+  readonly mostVolumes: number;
+}
+
+/** The files in the VM's volumes, or some of them, in a file-level restore point (F6). */
+export interface FileBackupRequest extends PointInTimeRequest {
+  readonly kind: FileKind;
+  readonly module: ModuleChoice;
+  /** In the guest's own words; without any, all of every volume. */
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  /** The directory that the VM's file-level restore points lie in, beside each other. Its parent must exist. */
+  readonly points: string;
   /** So many volumes may be mounted on this proxy at once (F7). */
   readonly mostVolumes: number;
 }
@@ -82,6 +99,11 @@ export interface PreflightResult {
   /** Whether the guest's scripts and its freeze are the run's own to let go of. */
   readonly guestIsOurs: boolean;
   readonly warnings: readonly string[];
+}
+
+export interface FilePreflightResult extends PreflightResult {
+  /** Below which directory of the proxy the volumes are mounted for the run's own module. */
+  readonly mountsAt: string;
 }
 
 export interface FreezeScriptResult {
@@ -159,6 +181,36 @@ export interface MountVolumesResult {
 export interface MountResult extends MountVolumesResult {
   readonly state: 'succeeded';
   readonly directory: string;
+  readonly consistency: Consistency;
+  readonly pointInTime: string;
+  /** Id of the snapshot, where it stays after the run (SNAPSHOT_POLICY). */
+  readonly snapshotLeft?: string;
+  readonly inSnapshotMs: number;
+  readonly durationMs: number;
+  readonly warnings: readonly string[];
+}
+
+export interface FileBackupResult {
+  readonly state: 'succeeded';
+  /** Of the restore point. */
+  readonly directory: string;
+  readonly kind: `file-${FileKind}`;
+  /** Name of the restore point that it builds on, which lies beside it. */
+  readonly base?: string;
+  /** Why it is a full one though another was asked for. */
+  readonly fullBecause?: string;
+  readonly module: string;
+  readonly volumes: readonly {
+    readonly name: string;
+    /** What its files are in: an archive's name, a snapshot's id, a place. */
+    readonly keptIn?: string;
+    readonly limits?: string;
+  }[];
+  /** Of what lies in the restore point's directory. */
+  readonly bytes: number;
+  readonly notKept: readonly string[];
+  /** The last lines that the module's program said. */
+  readonly lastLines: readonly string[];
   readonly consistency: Consistency;
   readonly pointInTime: string;
   /** Id of the snapshot, where it stays after the run (SNAPSHOT_POLICY). */

@@ -1,32 +1,27 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { EverthawError } from '../domain/errors.js';
-import type { FileKind, FileManifest, FileVolume } from '../domain/fileManifest.js';
+import type { FileManifest, FileVolume } from '../domain/fileManifest.js';
 import { shortened } from '../volumes/copyFiles.js';
 import { findBase } from './findBase.js';
 import {
   BaseRefused,
   type BasePoint,
-  type IntegrationModule,
   type Moved,
   type ModuleProgress,
   type ModuleVolume,
 } from './module.js';
+import { refuseWish, type FileWish } from './refuseWish.js';
 import { selectionsOf, spelled, type Selection } from './selection.js';
 
 /** A file-level backup of volumes that are mounted. */
-export interface FileBackup {
-  readonly module: IntegrationModule;
-  readonly kind: FileKind;
+export interface FileBackup extends FileWish {
   readonly vm: { readonly name: string; readonly instanceUuid: string };
   /** The directory that has all volumes below it. */
   readonly path: string;
   readonly volumes: readonly ModuleVolume[];
-  readonly include: readonly string[];
-  readonly exclude: readonly string[];
   /** ISO 8601, by the host's clock. */
   readonly pointInTime: string;
-  /** The directory in which the VM's file-level restore points lie ({@link filePointsDirectory}). */
+  /** The directory in which the VM's file-level restore points lie (filePointsName). */
   readonly points: string;
   /** Name of this one there. */
   readonly pointName: string;
@@ -58,8 +53,8 @@ export async function backUpFiles(
   signal: AbortSignal,
   tell: (progress: ModuleProgress) => void,
 ): Promise<BackedUpFiles> {
-  const { module, kind, include, exclude } = order;
-  if (!module.kinds.includes(kind)) throw unknownKind(module, kind);
+  const { include, exclude } = order;
+  refuseWish(order);
   const selections: Selection[] = [];
   for (const selection of selectionsOf(order.volumes, include, exclude))
     selections.push(await spelled(selection));
@@ -136,13 +131,4 @@ function volumeOf({ volume, paths }: Selection): FileVolume {
     ...(limits === undefined ? {} : { limits }),
     paths: paths.map((steps) => steps.join('/')),
   };
-}
-
-function unknownKind({ name, kinds }: IntegrationModule, kind: FileKind): EverthawError {
-  return new EverthawError({
-    code: 'WrongUsage',
-    what: `make a ${kind} backup of files with ${name}`,
-    why: `${name} has no such kind: it makes ${kinds.join(', ')} ones`,
-    hint: `ask for ${kinds.join(' or ')}, or take another module`,
-  });
 }

@@ -3,7 +3,7 @@ import { fileSystemOf } from '../volumes/fileSystems.js';
 import { findGuestFile } from '../volumes/guestFile.js';
 import { findPath, volumesWithin, type GuestPath } from '../volumes/guestPath.js';
 import type { ModuleVolume } from './module.js';
-import { checkPattern, isMatch, isPath, type Excludes } from './patterns.js';
+import { isMatch, isPath, type Excludes } from './patterns.js';
 
 /** What of a volume is backed up. */
 export interface Selection {
@@ -26,8 +26,6 @@ export function selectionsOf(
   include: readonly string[],
   exclude: readonly string[],
 ): readonly Selection[] {
-  for (const pattern of include) checkPattern(pattern, true);
-  for (const pattern of exclude) checkPattern(pattern, false);
   const wanted = new Map<ModuleVolume, (readonly string[])[]>();
   const want = (volume: ModuleVolume, steps: readonly string[]): void => {
     wanted.set(volume, [...(wanted.get(volume) ?? []), steps]);

@@ -9,6 +9,8 @@ import { SEARCH_ATTRIBUTES, vmWorkflowId, WORKFLOW_QUEUE } from '../domain/names
 import type {
   BackupRequest,
   BackupResult,
+  FileBackupRequest,
+  FileBackupResult,
   MountRequest,
   MountResult,
   RestoreRequest,
@@ -20,6 +22,13 @@ export function startBackup(
   request: BackupRequest,
 ): Promise<WorkflowHandleWithFirstExecutionRunId<() => Promise<BackupResult>>> {
   return start(client, 'backupVm', 'backup', request, `back up to ${request.directory}`);
+}
+
+export function startFileBackup(
+  client: Client,
+  request: FileBackupRequest,
+): Promise<WorkflowHandleWithFirstExecutionRunId<() => Promise<FileBackupResult>>> {
+  return start(client, 'backupFiles', 'files', request, `back up files to ${request.points}`);
 }
 
 export function startMount(
@@ -41,7 +50,7 @@ async function start<T>(
   client: Client,
   type: string,
   kind: string,
-  request: BackupRequest | MountRequest | RestoreRequest,
+  request: BackupRequest | FileBackupRequest | MountRequest | RestoreRequest,
   details: string,
 ): Promise<WorkflowHandleWithFirstExecutionRunId<() => Promise<T>>> {
   const { vm } = request;

@@ -1,9 +1,8 @@
-import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
 import type { ErrorCode } from '../domain/errors.js';
-import type { BackupRequest, Checkpoint, FailureDetails, SnapshotResult, Step } from '../domain/runs.js';
+import type { Checkpoint, FailureDetails, SnapshotResult, Step } from '../domain/runs.js';
 import { firstOf } from './firstOf.js';
 import type { HeldRun } from './heldRun.js';
-import { movingOnProxy } from './steps.js';
+import { failureOf, movingOnProxy } from './steps.js';
 
 const FULL = 'DestinationFull' satisfies ErrorCode;
 
@@ -13,7 +12,7 @@ const FULL = 'DestinationFull' satisfies ErrorCode;
  */
 export async function holdingWhileFull<T>(
   { operator, report }: HeldRun,
-  { directory }: BackupRequest,
+  { directory }: { readonly directory: string },
   step: Step,
   snapshot: SnapshotResult,
   work: (resumeFrom: Checkpoint | undefined) => Promise<T>,
@@ -23,8 +22,8 @@ export async function holdingWhileFull<T>(
     try {
       return await work(resumeFrom);
     } catch (error) {
-      const failure = error instanceof ActivityFailure ? error.cause : undefined;
-      if (!(failure instanceof ApplicationFailure) || failure.type !== FULL) throw error;
+      const failure = failureOf(error);
+      if (failure?.type !== FULL) throw error;
       const [details] = (failure.details ?? []) as readonly FailureDetails[];
       resumeFrom = details?.checkpoint ?? resumeFrom;
       report.hold('held: the destination is full');

@@ -1,4 +1,5 @@
 /** Everything that runs as a workflow. */
+export { backupFiles } from './backupFiles.js';
 export { backupVm } from './backupVm.js';
 export { mountVm } from './mountVm.js';
 export { restoreVm } from './restoreVm.js';

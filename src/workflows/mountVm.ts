@@ -44,6 +44,7 @@ async function mount(request: MountRequest, held: HeldRun): Promise<MountResult>
           outage: 'waited out',
           snapshotId: snapshot.id,
           request,
+          directory,
           disks: preflight.disks,
         }),
     ]),

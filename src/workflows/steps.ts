@@ -1,4 +1,10 @@
-import { proxyActivities, type ActivityInterfaceFor, type ActivityOptions } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  proxyActivities,
+  type ActivityInterfaceFor,
+  type ActivityOptions,
+} from '@temporalio/workflow';
 import type { Activities } from '../activities/index.js';
 import { hostQueue, proxyQueue } from '../domain/names.js';
 
@@ -66,6 +72,12 @@ export function cleaningOn(queue: string, summary: string): Steps {
     retry: { initialInterval: 500, backoffCoefficient: 1.7, maximumInterval: '1 minute' },
     summary,
   });
+}
+
+/** What a step failed with, where it failed by itself: its type is the error's code. */
+export function failureOf(error: unknown): ApplicationFailure | undefined {
+  const cause = error instanceof ActivityFailure ? error.cause : undefined;
+  return cause instanceof ApplicationFailure ? cause : undefined;
 }
 
 function summaryOf(summary: string | undefined): ActivityOptions {

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FileKind } from '../../src/domain/fileManifest.js';
+import { filePointName, filePointsName } from '../../src/domain/filePoints.js';
 import { localDirectory } from '../../src/destinations/localDirectory.js';
 import { backUpFiles, type FileContent } from '../../src/integrations/backUpFiles.js';
-import { filePointName, filePointsDirectory } from '../../src/integrations/filePoints.js';
 import { finishFileBackup } from '../../src/integrations/finishFileBackup.js';
 import type { IntegrationModule, ModuleVolume } from '../../src/integrations/module.js';
 
@@ -31,7 +31,7 @@ let points = 0;
 export async function makePoint(root: string, asked: Asked): Promise<Made> {
   const pointInTime = asked.pointInTime ?? new Date(Date.now() + 60_000 * ++points);
   const runId = randomUUID();
-  const below = filePointsDirectory(root, 'vm');
+  const below = join(root, filePointsName('vm'));
   const directory = join(below, filePointName(pointInTime));
   await mkdir(below, { recursive: true });
   const destination = localDirectory(directory);
