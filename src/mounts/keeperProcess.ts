@@ -1,4 +1,4 @@
-import { mkdir, open, rename, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, rename, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EverthawError, messageOf, type ErrorParts } from '../domain/errors.js';
@@ -14,9 +14,11 @@ import { serveImages } from '../volumes/imageServer.js';
 import { makePlace } from '../volumes/makePlace.js';
 import { mountVolume } from '../volumes/mountVolume.js';
 import { findAllVolumes } from '../volumes/readVolumes.js';
+import { mustAnswer, readSector } from '../volumes/sector.js';
 import type { ImageDisk, NamedVolume } from '../volumes/volume.js';
 import { keeperFiles } from './keeper.js';
 import type { KeeperOrder, KeeperReport, KeeperTask, KeptVolumes, MountedVolume } from './keeperOrder.js';
+import { notMounted } from './mountTable.js';
 import { wantedVolumes } from './wantedVolumes.js';
 
 /*
@@ -29,7 +31,6 @@ import { wantedVolumes } from './wantedVolumes.js';
 const WATCH_MS = 2000;
 /** A layer that has not answered by then does not. */
 const ANSWER_MS = 60_000;
-const SECTOR_BYTES = 512;
 
 /** What is opened, and how to see whether its layers live. */
 interface Opened {
@@ -95,12 +96,14 @@ async function mountAll({ order, images, volumes, notes }: Opened, to: string): 
     if (typeof root === 'string') refused.push(`${called} is not mounted: ${root}`);
     else mounted.push({ volume, directory });
   }
+  const files = shown.map(({ name }) => join(parts, name));
+  await mustAnswer(files, 'mount the volumes');
   const kept: KeptVolumes = { mounted, notes: [...notes, ...refused] };
   await noteKept(order.directory, kept);
   isKept = true;
   tell({ kind: 'mounted', kept });
   await watch(
-    shown.map(({ name }) => join(parts, name)),
+    files,
     mounted.map(({ directory }) => directory),
   );
 }
@@ -112,25 +115,18 @@ async function noteKept(directory: string, kept: KeptVolumes): Promise<void> {
   await rename(`${file}.aside`, file);
 }
 
-/** Asks every layer for a sign of life, until one has none. A partition's first sector comes from the disk itself each time. */
+/** Asks every layer for a sign of life, until one has none, or is not where it was: an empty directory is no volume without files. */
 async function watch(parts: readonly string[], mounts: readonly string[]): Promise<void> {
   while (true) {
     await sleep(WATCH_MS);
     const asked = [...parts.map(readSector), ...mounts.map((mount) => statfs(mount))];
     try {
       await withinTime('read the volumes', ANSWER_MS, Promise.all(asked));
+      const missing = await notMounted(mounts);
+      if (missing !== undefined) end(`"${missing}" is not mounted any more: somebody unmounted it`);
     } catch (error) {
       end(`a layer of the mounts does not answer: ${messageOf(error)}`);
     }
-  }
-}
-
-async function readSector(file: string): Promise<void> {
-  const handle = await open(file, 'r');
-  try {
-    await handle.read(Buffer.alloc(SECTOR_BYTES), 0, SECTOR_BYTES, 0);
-  } finally {
-    await handle.close();
   }
 }
 

@@ -16,6 +16,13 @@ export async function mountsBelow(directory: string): Promise<readonly MountPoin
   return all.filter(({ path }) => path === directory || path.startsWith(`${directory}/`)).reverse();
 }
 
+/** The first of some directories that no FUSE file system is mounted at. */
+export async function notMounted(directories: readonly string[]): Promise<string | undefined> {
+  const all = parseMountInfo(await readFile('/proc/self/mountinfo', 'utf8'));
+  const fuse = new Set(all.filter(({ fileSystem }) => fileSystem.startsWith('fuse')).map(({ path }) => path));
+  return directories.find((directory) => !fuse.has(directory));
+}
+
 /**
  * Takes away every FUSE mount at a directory and below it. What somebody reads there still is taken away as well: its files are gone for who opens them,
  * and end in an error for who has them open.

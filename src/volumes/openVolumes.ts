@@ -2,10 +2,11 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileSystemOf } from './fileSystems.js';
 import type { GuestRoot } from './guestFile.js';
-import { serveImages } from './imageServer.js';
+import { serveImages, type ImagePart } from './imageServer.js';
 import { mountVolume } from './mountVolume.js';
 import { nameVolumes, type MountedVolume } from './nameVolumes.js';
 import { findVolumes } from './partitions.js';
+import { mustAnswer, unread } from './sector.js';
 import { reasonOf } from './tool.js';
 import type { DiskRefusal, ImageDisk, NamedVolume, Volume } from './volume.js';
 
@@ -34,6 +35,7 @@ export async function openVolumes(images: readonly ImageDisk[], directory: strin
   const { volumes, mounted } = await mountAll(found, images, directory);
   const labels = images.map(({ label }) => label);
   const { names, notes } = await nameVolumes(mounted, volumes, labels, join(directory, 'hive'));
+  await mustAnswer(servedByOthers(found, images, directory), 'open the volumes');
   const roots = new Map(mounted.map(({ volume, root }) => [volume.id, root]));
   return {
     volumes: volumes.map((volume) => withName(volume, names.get(volume.id))),
@@ -56,18 +58,22 @@ function withName(volume: Volume, name: string | undefined): NamedVolume {
   };
 }
 
-/** A disk that cannot be opened does not hide the others. */
+/** An image that cannot be opened does not hide the others. What others serve is whole, or it is not there: that is an error. @throws EverthawError */
 async function lookAt(image: ImageDisk, directory: string): Promise<readonly Volume[] | DiskRefusal> {
   const { label: disk, capacityBytes } = image;
   try {
     const part = { image, offsetBytes: 0, sizeBytes: capacityBytes, name: 'disk' };
     const server = await serveImages([part], directory);
     try {
-      return await findVolumes(join(directory, part.name), image);
+      const file = join(directory, part.name);
+      const volumes = await findVolumes(file, image);
+      if ('socket' in image) await mustAnswer([file], `look at disk ${disk}`);
+      return volumes;
     } finally {
       await server.stop();
     }
   } catch (error) {
+    if ('socket' in image) throw unread(`look at disk ${disk}`, error);
     return { disk, refusal: reasonOf(error) };
   }
 }
@@ -77,14 +83,9 @@ async function mountAll(
   images: readonly ImageDisk[],
   directory: string,
 ): Promise<{ readonly volumes: readonly Volume[]; readonly mounted: readonly MountedVolume[] }> {
-  const parts = await made(directory, 'parts');
+  const parts = await made(directory, PARTS);
   const nameOf = (volume: Volume): string => String(found.indexOf(volume));
-  const readable = found.flatMap((volume) => {
-    const image = images.find(({ label }) => label === volume.disk);
-    return volume.refusal !== undefined || image === undefined
-      ? []
-      : [{ image, name: nameOf(volume), offsetBytes: volume.offsetBytes, sizeBytes: volume.sizeBytes }];
-  });
+  const readable = readableParts(found, images);
   if (readable.length > 0) await serveImages(readable, parts);
   const volumes: Volume[] = [];
   const mounted: MountedVolume[] = [];
@@ -97,6 +98,28 @@ async function mountAll(
     if (typeof root === 'object') mounted.push({ volume, root });
   }
   return { volumes, mounted };
+}
+
+const PARTS = 'parts';
+
+function readableParts(found: readonly Volume[], images: readonly ImageDisk[]): readonly ImagePart[] {
+  return found.flatMap(({ disk, refusal, offsetBytes, sizeBytes }, n) => {
+    const image = images.find(({ label }) => label === disk);
+    return refusal !== undefined || image === undefined
+      ? []
+      : [{ image, name: String(n), offsetBytes, sizeBytes }];
+  });
+}
+
+/** Files of the parts that come from another process than the one that shows them. */
+function servedByOthers(
+  found: readonly Volume[],
+  images: readonly ImageDisk[],
+  directory: string,
+): readonly string[] {
+  return readableParts(found, images).flatMap(({ image, name }) =>
+    'socket' in image ? [join(directory, PARTS, name)] : [],
+  );
 }
 
 async function made(...steps: readonly string[]): Promise<string> {

@@ -74,8 +74,8 @@ function report(message: VolumesReport): void {
 
 function partsOf(error: unknown, task: VolumesTask): ErrorParts {
   if (error instanceof EverthawError) {
-    const { code, what, why, hint } = error;
-    return { code, what, why, hint };
+    const { code, what, why, hint, retry } = error;
+    return { code, what, why, hint, retry };
   }
   const hint = 'the volume may be damaged: restore the VM, and look at it there';
   return { code: 'ProgramFailed', what: whatOf(task), why: reasonOf(error), hint };

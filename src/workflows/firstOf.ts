@@ -1,6 +1,9 @@
-import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import { CancellationScope } from '@temporalio/workflow';
 
-/** The first that ends; the other is cancelled and waited for. */
+/**
+ * The first that ends; the other is cancelled and waited for. What that one says is not asked any more: a step whose worker was dead when it
+ * was cancelled ends by its time-out.
+ */
 export async function firstOf(one: () => Promise<void>, other: () => Promise<void>): Promise<void> {
   await CancellationScope.cancellable(async () => {
     const scope = CancellationScope.current();
@@ -9,13 +12,7 @@ export async function firstOf(one: () => Promise<void>, other: () => Promise<voi
       await Promise.race(both);
     } finally {
       scope.cancel();
-      await Promise.all(
-        both.map((each) =>
-          each.catch((error: unknown) => {
-            if (!isCancellation(error)) throw error;
-          }),
-        ),
-      );
+      await Promise.allSettled(both);
     }
   });
 }

@@ -26,10 +26,23 @@ export async function disguise(
     await writeFile(file, `${id}\n`);
     mounts.push(file, place);
   }
-  return ['unshare', '--mount', 'sh', '-c', SCRIPT, 'sh', String(shown.size), ...mounts];
+  return [
+    'unshare',
+    '--mount',
+    '--propagation',
+    'unchanged',
+    'sh',
+    '-c',
+    SCRIPT,
+    'sh',
+    String(shown.size),
+    ...mounts,
+  ];
 }
 
+/** What is shown stays its own. What it mounts in a directory that is shared (stage.ts) is mounted for everybody, as by any proxy. */
 const SCRIPT = `
+mount --make-private / && mount --make-private /proc || exit 1
 count=$1
 shift
 while [ "$count" -gt 0 ]; do

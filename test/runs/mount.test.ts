@@ -3,12 +3,13 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { END_SIGNAL } from '../../src/domain/names.js';
 import type { MountResult, StagedExport } from '../../src/domain/runs.js';
 import { until } from '../../src/system/until.js';
 import { historic, historicWith, installed } from '../lab/historic.js';
 import { Lab } from '../lab/lab.js';
 import { leftovers, processesOf } from '../lab/leftovers.js';
-import type { Ran } from '../lab/run.js';
+import { run, type Ran } from '../lab/run.js';
 import { labTemporal } from '../lab/temporal.js';
 import { makeLinuxDisk, makeManyVolumes, makeWindowsDisks, type LinuxDisk } from '../volumes/guestDisks.js';
 import { treeOf } from '../volumes/images.js';
@@ -142,6 +143,25 @@ describe.skipIf(!IS_ROOT)(
         expect(await readdir(lab.everthaw.backups)).toEqual([]);
       },
     );
+
+    it('a volume that somebody unmounts is noticed: an empty directory is no volume', async () => {
+      await historic(lab, 'preCommand', installPath, 'web', 'file');
+      const inner = join(web, 'volumes/var/lib/app');
+      await run('umount', ['--lazy', inner]);
+      const failed: unknown = await (await handleOf('web')).result().catch((error: unknown) => error);
+      expect(causeOf(failed)).toContain(`"${inner}" is not mounted any more: somebody unmounted it`);
+      expect(await leftovers(lab)).toEqual([]);
+      expect(await readdir(lab.everthaw.backups)).toEqual([]);
+    });
+
+    it('who is done with them is believed though the worker was just killed', async () => {
+      await historic(lab, 'preCommand', installPath, 'web', 'file');
+      await lab.everthaw.killWorker();
+      await lab.everthaw.startWorker();
+      const handle = await handleOf('web');
+      await handle.signal(END_SIGNAL);
+      expect(await handle.result()).toMatchObject({ state: 'succeeded', warnings: [] });
+    });
 
     it('what a terminated run mounted goes with the next sweep; somebody else’s file in its place stays', async () => {
       await historic(lab, 'preCommand', installPath, 'web', 'file');

@@ -13,6 +13,14 @@ import { smallDestination } from '../harms/destination.js';
 const SMALL_SIZE = '160m';
 const NOBODYS_RUN = '0198aaaa-0000-7000-8000-000000000000';
 
+/** Mounts there are seen by all, though a proxy that seems to be another machine has a table of mounts of its own (disguise.ts). */
+async function share(directory: string): Promise<void> {
+  if (process.getuid?.() !== 0) return;
+  await run('mount', ['--bind', directory, directory]);
+  await run('mount', ['--make-private', directory]);
+  await run('mount', ['--make-shared', directory]);
+}
+
 /** What every scene has, whatever its host: a Temporal server on a file, an Everthaw with a worker, other people's files. */
 export class Stage {
   readonly temporal: LabTemporalServer;
@@ -30,6 +38,7 @@ export class Stage {
   static async start(host: LabHost): Promise<Stage> {
     const temporal = await LabTemporalServer.start();
     const everthaw = await LabEverthaw.create(host, temporal.throughProxy);
+    await share(everthaw.directory);
     await everthaw.startWorker();
     const client = await connectClient(temporal.direct);
     const stage = new Stage(temporal, everthaw, client, await clusterIdOf(client));
@@ -96,7 +105,8 @@ export class Stage {
   async stop(): Promise<void> {
     await this.client.connection.close();
     await this.everthaw.killWorker();
-    await run('umount', [smallDestination(this.everthaw.directory)], { mayFail: true });
+    for (const mount of [smallDestination(this.everthaw.directory), this.everthaw.directory])
+      await run('umount', [mount], { mayFail: true });
     await this.everthaw.remove();
     await this.temporal.stop();
   }
