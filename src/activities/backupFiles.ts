@@ -2,7 +2,6 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cancellationSignal } from '@temporalio/activity';
 import { findTool } from '../checks/tools.js';
-import { isErrorWithNodeCode } from '../domain/errors.js';
 import { programOf } from '../domain/moduleChoice.js';
 import { formatOwner } from '../domain/owner.js';
 import type { FileBackupRequest, FilePreflightResult, SnapshotResult, Step } from '../domain/runs.js';
@@ -12,8 +11,9 @@ import { moduleOf } from '../integrations/chosen.js';
 import { finishFileBackup } from '../integrations/finishFileBackup.js';
 import type { ModuleProgress, ModuleVolume } from '../integrations/module.js';
 import { refuseWish } from '../integrations/refuseWish.js';
-import { isKeeperAlive, keptBy } from '../mounts/keeper.js';
+import { isKeeperAlive, keptBy, lastWords } from '../mounts/keeper.js';
 import type { KeptVolumes, MountedVolume } from '../mounts/keeperOrder.js';
+import { brokenLayer } from '../mounts/layers.js';
 import { until } from '../system/until.js';
 import { fileSystemOf } from '../volumes/fileSystems.js';
 import { fullOr } from './destinationFull.js';
@@ -34,7 +34,7 @@ export function createPreflightFiles(dependencies: Dependencies) {
     const { request, run, vm } = input;
     const { module, kind, include, exclude, points } = request;
     refuseWish({ module: moduleOf(module), kind, include, exclude });
-    await findTool(programOf(module), `files of "${vm.name}"`);
+    await findTool(programOf(module), `files of "${vm.name}"`, module.name !== 'command');
     if (!(await exists(points))) await checkDestination(points);
     const found = await preflightVolumes(dependencies, input);
     return { ...found, mountsAt: join(dependencies.mounted, run.runId) };
@@ -65,13 +65,13 @@ export function createMoveFiles(dependencies: Dependencies) {
       const order = await orderOf(dependencies, input, kept);
       return await keptAlive(
         () => host.watchVm(vm.instanceUuid, snapshot.id),
-        (signal) => whileKept(own, signal, (each) => backUpFiles(order, each, tell)),
+        (signal) => whileKept(own, kept, signal, (each) => backUpFiles(order, each, tell)),
         WATCH_MS,
       );
     } catch (error) {
-      if (await isKeeperAlive(own)) throw fullOr(error, directory);
       cancellationSignal().throwIfAborted();
-      throw await mountLost(own, vm, mountsAt);
+      const broken = await brokenMounts(own, kept);
+      throw broken === undefined ? fullOr(error, directory) : await mountLost(own, vm, mountsAt, broken);
     }
   };
 }
@@ -88,9 +88,7 @@ async function orderOf(
   const partial = destination.partialOf(run.runId);
   const owner = await ownerOf(dependencies, { ...input, maximumAgeMs: request.maximumSnapshotAgeMs });
   await dependencies.records.write('partialDirectory', { owner, vmName: vm.name, id: partial.name });
-  await mkdir(points, { mode: 0o700 }).catch((error: unknown) => {
-    if (!isErrorWithNodeCode(error, 'EEXIST')) throw error;
-  });
+  if (!(await exists(points))) await mkdir(points, { recursive: true, mode: 0o700 });
   if (!(await partial.exists())) await destination.check();
   await partial.make(formatOwner(owner));
   return {
@@ -117,6 +115,7 @@ function tell({ what, bytes }: ModuleProgress): void {
 /** Runs `work`, which is stopped as soon as nobody keeps the mounts any more. @throws where nobody does at its end, too */
 async function whileKept<T>(
   own: string,
+  kept: KeptVolumes,
   signal: AbortSignal,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
@@ -130,12 +129,20 @@ async function whileKept<T>(
   );
   try {
     const result = await work(AbortSignal.any([signal, lost.signal]));
-    if (!(await isKeeperAlive(own))) throw new Error('the mounts were lost');
+    if ((await brokenMounts(own, kept)) !== undefined) throw new Error('the mounts were lost');
     return result;
   } finally {
     done.abort();
     await watching;
   }
+}
+
+async function brokenMounts(own: string, { mounted }: KeptVolumes): Promise<string | undefined> {
+  if (!(await isKeeperAlive(own))) return lastWords(own);
+  return brokenLayer(
+    own,
+    mounted.map(({ directory }) => directory),
+  );
 }
 
 export interface FinishFilesInput extends Step {

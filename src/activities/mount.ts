@@ -3,7 +3,13 @@ import { refuseTransport, refuseVm } from '../checks/refusals.js';
 import { EverthawError } from '../domain/errors.js';
 import type { VmRef } from '../domain/holding.js';
 import { formatOwner, parseOwner } from '../domain/owner.js';
-import type { MountRequest, MountVolumesResult, PointInTimeRequest, PreflightResult, Step } from '../domain/runs.js';
+import type {
+  MountRequest,
+  MountVolumesResult,
+  PointInTimeRequest,
+  PreflightResult,
+  Step,
+} from '../domain/runs.js';
 import { formatTransport } from '../domain/transport.js';
 import type { DiskDescription } from '../domain/vm.js';
 import { checkDestination, makePartial, readOwnerFile } from '../destinations/directory.js';
@@ -163,11 +169,16 @@ export function createWatchMounts(dependencies: Dependencies) {
 }
 
 /** @param own the keeper's directory */
-export async function mountLost(own: string, { name }: VmRef, directory: string): Promise<EverthawError> {
+export async function mountLost(
+  own: string,
+  { name }: VmRef,
+  directory: string,
+  why?: string,
+): Promise<EverthawError> {
   return new EverthawError({
     code: 'MountLost',
     what: `keep the volumes of "${name}" mounted at "${directory}"`,
-    why: (await lastWords(own)) || 'what kept them mounted was killed, or the proxy was started anew',
+    why: why ?? ((await lastWords(own)) || 'what kept them mounted was killed, or the proxy was started anew'),
     hint: 'what was read there meanwhile may not be whole: run it again',
   });
 }

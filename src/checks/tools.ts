@@ -8,7 +8,8 @@ interface Tool {
   /** Of nbdkit: the plugin that has to be there with it. */
   readonly plugin?: string;
   readonly needed: string;
-  readonly debian: string;
+  /** The package that holds it, where it is known. */
+  readonly debian?: string;
 }
 
 const ALWAYS: readonly Tool[] = [
@@ -71,9 +72,14 @@ export async function checkFileTools(): Promise<Finding> {
       };
 }
 
-/** @param needed what for, as an error says it @throws EverthawError ProgramMissing where a program is not on this proxy's path */
-export async function findTool(program: string, needed: string): Promise<void> {
-  await look({ program, needed, debian: program }, AbortSignal.timeout(PATIENCE_MS));
+/**
+ * @param needed what for, as an error says it
+ * @param isPackage whether Debian's package is called as it is
+ * @throws EverthawError ProgramMissing where a program is not on this proxy's path
+ */
+export async function findTool(program: string, needed: string, isPackage: boolean): Promise<void> {
+  const tool = { program, needed, ...(isPackage ? { debian: program } : {}) };
+  await look(tool, AbortSignal.timeout(PATIENCE_MS));
 }
 
 const PATIENCE_MS = 20_000;
@@ -97,7 +103,10 @@ async function look(tool: Tool, signal: AbortSignal): Promise<string> {
       code: 'ProgramMissing',
       what: `find ${what}`,
       why: `it is not on the path, or does not start (it is for: ${needed})`,
-      hint: `install it (Debian: ${debian})`,
+      hint:
+        debian === undefined
+          ? 'name it with its whole path, and see that it may be run'
+          : `install it (Debian: ${debian})`,
       cause: error,
     });
   }

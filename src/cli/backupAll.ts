@@ -6,12 +6,13 @@ import { isScpUrl } from '../domain/scpUrl.js';
 import { namesMany, parseVmSpec } from '../domain/vmSpec.js';
 import type { VmSummary } from '../domain/vm.js';
 import { vmsOf } from './findVms.js';
-import { accessHost } from './hostAccess.js';
+import { accessHost, type HostAccess } from './hostAccess.js';
 import { EXIT, Output } from './output.js';
 import type { BackupFlags } from './backup.js';
 import { backUp, destinationOf, runBackup } from './runBackup.js';
 import { MOST_AT_ONCE, type RunFlags, type SeriesFlags } from './runFlags.js';
 import { Series, type SeriesOutcome } from './series.js';
+import type { Follower } from './startAndFollow.js';
 import { wholeNumber } from './values.js';
 
 /** Backs up the VM that a spec names, or each of the many. */
@@ -20,6 +21,9 @@ export async function runBackups(settings: Settings, vmText: string, flags: Back
     await backupAll(settings, vmText, rootForMany(vmText, settings, flags), flags);
   else await runBackup(settings, vmText, flags);
 }
+
+/** Backs up one of many VMs, to a directory of its own below `root`. */
+export type BackUpOne = (access: HostAccess, vm: VmSummary, root: string, member: Follower) => Promise<void>;
 
 /**
  * Backs up each VM that a spec names to a directory of its own below `root`, one after the other or several at once, and tells what
@@ -32,6 +36,7 @@ export async function backupAll(
   specText: string,
   root: string,
   flags: RunFlags & SeriesFlags,
+  backUpOne: BackUpOne = imageOf(settings, flags),
 ): Promise<void> {
   const output = new Output(flags.json);
   const parallel = wholeNumber('--parallel', flags.parallel, 1, MOST_AT_ONCE);
@@ -48,18 +53,24 @@ export async function backupAll(
     const line = `left out: ${JSON.stringify(name)}: ${OF_TEMPLATE.why}; ${OF_TEMPLATE.hint}`;
     output.result({ state: 'leftOut', vm: name, ...OF_TEMPLATE }, [line]);
   }
-  const below = { ...settings, backup: { ...settings.backup, root } };
   // Here once, rather than by the first of many: where there is no server yet, it is started.
   const { client } = await (await import('./temporalAccess.js')).accessTemporal(settings);
   const byName = new Map(vms.map((vm) => [vm.name, vm]));
   const series = new Series(output, [...byName.keys()], parallel);
   const outcomes = await series.each(async (name, member) => {
     const vm = byName.get(name);
-    if (vm !== undefined) await backUp(settings, access, vm, destinationOf({}, below, name), flags, member);
+    if (vm !== undefined) await backUpOne(access, vm, root, member);
   });
   await client.connection.close();
   tell(outcomes, output);
   if (series.isCancelled) process.exitCode = EXIT.interrupted;
+}
+
+function imageOf(settings: Settings, flags: RunFlags): BackUpOne {
+  return (access, vm, root, member) => {
+    const below = { ...settings, backup: { ...settings.backup, root } };
+    return backUp(settings, access, vm, destinationOf({}, below, vm.name), flags, member);
+  };
 }
 
 function tell(outcomes: readonly SeriesOutcome[], output: Output): void {

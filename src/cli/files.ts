@@ -1,12 +1,14 @@
 import type { Command } from 'commander';
+import { addBackupFiles } from './backupFiles.js';
 import type { ReadSettings } from './readSettings.js';
 
-/** Single files of a backup. Settings say only where the state directory is. */
+/** Files: of a VM's volumes, and of a backup. To read them, settings say only where the state directory is. */
 export function addFiles(program: Command, readSettings: ReadSettings): void {
   const files = program
     .command('files')
-    .description('look into an image-level backup, and copy files out of it')
+    .description('back up files of a VM; look into a backup of any kind, and copy files out of it')
     .addHelpText('after', '\nExample:\n  everthaw files ls /backups/db1-fullVM');
+  addBackupFiles(files, readSettings);
 
   files
     .command('ls')

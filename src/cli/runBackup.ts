@@ -55,7 +55,8 @@ export function backupRequest(
   directory: string,
 ): BackupRequest {
   return {
-    ...pointInTimeRequest(settings, access, vm, directory),
+    ...pointInTimeRequest(settings, access, vm),
+    directory,
     transport: transportOf(settings, access.host),
     ...diskFormatOf(settings, access.host),
   };
@@ -69,9 +70,21 @@ export function mountRequest(
   directory: string,
 ): MountRequest {
   return {
-    ...pointInTimeRequest(settings, access, vm, directory),
-    transport: mountTransportOf(settings, access.host),
+    ...volumesRequest(settings, access, vm),
+    directory,
     handover: true,
+  };
+}
+
+/** What they say of a run that mounts volumes, whatever for. */
+export function volumesRequest(
+  settings: Settings,
+  access: HostAccess,
+  vm: VmSummary,
+): PointInTimeRequest & Pick<MountRequest, 'mostVolumes'> {
+  return {
+    ...pointInTimeRequest(settings, access, vm),
+    transport: mountTransportOf(settings, access.host),
     mostVolumes: settings.mostMountedVolumes,
   };
 }
@@ -80,13 +93,11 @@ function pointInTimeRequest(
   settings: Settings,
   access: HostAccess,
   vm: VmSummary,
-  directory: string,
 ): Omit<PointInTimeRequest, 'transport'> {
   return {
     vm: { hostUuid: access.host.identity.uuid, instanceUuid: vm.instanceUuid, name: vm.name },
     proxy: settings.proxy,
     loan: randomUUID(),
-    directory,
     quiesce: settings.backup.quiesce,
     snapshotPolicy: settings.backup.snapshotPolicy,
     preexistingSnapshot: settings.backup.preexistingSnapshot,

@@ -1,7 +1,8 @@
 import type { Manifest, ManifestFile } from './manifest.js';
 
 /** Differential: what changed since the last full; incremental: since the last of any kind (F6). */
-export type FileKind = 'full' | 'differential' | 'incremental';
+export const FILE_KINDS = ['full', 'differential', 'incremental'] as const;
+export type FileKind = (typeof FILE_KINDS)[number];
 
 /** A volume of which files were backed up. */
 export interface FileVolume {

@@ -3,13 +3,7 @@ import { basename, join } from 'node:path';
 import type { FileManifest, FileVolume } from '../domain/fileManifest.js';
 import { shortened } from '../volumes/copyFiles.js';
 import { findBase } from './findBase.js';
-import {
-  BaseRefused,
-  type BasePoint,
-  type Moved,
-  type ModuleProgress,
-  type ModuleVolume,
-} from './module.js';
+import { BaseRefused, type BasePoint, type Moved, type ModuleProgress, type ModuleVolume } from './module.js';
 import { refuseWish, type FileWish } from './refuseWish.js';
 import { selectionsOf, spelled, type Selection } from './selection.js';
 

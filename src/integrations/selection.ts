@@ -71,7 +71,7 @@ export async function spelled(selection: Selection): Promise<Selection> {
       paths.push((await findGuestFile(root, steps)).steps);
     } catch (error) {
       if (!isErrorWithCode(error, 'FileNotFound')) throw error;
-      throw missing(`${volume.name ?? volume.id}: ${steps.join('/')}`, error.why);
+      throw missing(guestPath(volume, steps), error.why);
     }
   }
   return { ...selection, paths };
@@ -83,6 +83,12 @@ function included(pattern: string, volumes: readonly ModuleVolume[]): GuestPath<
   } catch (error) {
     throw isErrorWithCode(error, 'FileNotFound') ? missing(pattern, error.why) : error;
   }
+}
+
+/** As the guest would write it. */
+function guestPath({ id, name = id }: ModuleVolume, steps: readonly string[]): string {
+  if (name.endsWith(':')) return [name, ...steps].join('\\');
+  return `${name.replace(/\/$/, '')}/${steps.join('/')}`;
 }
 
 function missing(pattern: string, why: string): EverthawError {

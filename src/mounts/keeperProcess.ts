@@ -1,4 +1,4 @@
-import { mkdir, rename, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EverthawError, messageOf, type ErrorParts } from '../domain/errors.js';
@@ -8,17 +8,16 @@ import { HostPool } from '../hosts/hostPool.js';
 import { HostRegister } from '../hosts/register.js';
 import { wrongExport } from '../hosts/wrongExport.js';
 import { ownPid, processIdentity } from '../system/processIdentity.js';
-import { withinTime } from '../system/withinTime.js';
 import { placeOf } from '../volumes/guestPath.js';
 import { serveImages } from '../volumes/imageServer.js';
 import { makePlace } from '../volumes/makePlace.js';
 import { mountVolume } from '../volumes/mountVolume.js';
 import { findAllVolumes } from '../volumes/readVolumes.js';
-import { mustAnswer, readSector } from '../volumes/sector.js';
+import { mustAnswer } from '../volumes/sector.js';
 import type { ImageDisk, NamedVolume } from '../volumes/volume.js';
 import { keeperFiles } from './keeper.js';
 import type { KeeperOrder, KeeperReport, KeeperTask, KeptVolumes, MountedVolume } from './keeperOrder.js';
-import { notMounted } from './mountTable.js';
+import { brokenLayer, PARTS } from './layers.js';
 import { wantedVolumes } from './wantedVolumes.js';
 
 /*
@@ -71,7 +70,7 @@ async function openDisks(order: KeeperOrder): Promise<Opened> {
 }
 
 async function mountAll({ order, images, volumes, notes }: Opened, to: string): Promise<void> {
-  const parts = join(order.directory, 'parts');
+  const parts = join(order.directory, PARTS);
   await mkdir(parts, { recursive: true });
   const shown = volumes.flatMap((volume, n) => {
     const image = images.find(({ label }) => label === volume.disk);
@@ -103,7 +102,7 @@ async function mountAll({ order, images, volumes, notes }: Opened, to: string): 
   isKept = true;
   tell({ kind: 'mounted', kept });
   await watch(
-    files,
+    order.directory,
     mounted.map(({ directory }) => directory),
   );
 }
@@ -115,18 +114,12 @@ async function noteKept(directory: string, kept: KeptVolumes): Promise<void> {
   await rename(`${file}.aside`, file);
 }
 
-/** Asks every layer for a sign of life, until one has none, or is not where it was: an empty directory is no volume without files. */
-async function watch(parts: readonly string[], mounts: readonly string[]): Promise<void> {
+/** Ends when a layer has no sign of life any more. */
+async function watch(own: string, mounts: readonly string[]): Promise<void> {
   while (true) {
     await sleep(WATCH_MS);
-    const asked = [...parts.map(readSector), ...mounts.map((mount) => statfs(mount))];
-    try {
-      await withinTime('read the volumes', ANSWER_MS, Promise.all(asked));
-      const missing = await notMounted(mounts);
-      if (missing !== undefined) end(`"${missing}" is not mounted any more: somebody unmounted it`);
-    } catch (error) {
-      end(`a layer of the mounts does not answer: ${messageOf(error)}`);
-    }
+    const broken = await brokenLayer(own, mounts);
+    if (broken !== undefined) end(broken);
   }
 }
 

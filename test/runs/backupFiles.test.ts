@@ -1,0 +1,225 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { FileManifest } from '../../src/domain/fileManifest.js';
+import type { FileBackupResult } from '../../src/domain/runs.js';
+import { until } from '../../src/system/until.js';
+import { Lab } from '../lab/lab.js';
+import { leftovers, processesOf } from '../lab/leftovers.js';
+import { run, type Ran } from '../lab/run.js';
+import { labTemporal } from '../lab/temporal.js';
+import { makeLinuxDisk, type LinuxDisk } from '../volumes/guestDisks.js';
+import { MIB, treeOf } from '../volumes/images.js';
+
+const IS_ROOT = process.getuid?.() === 0;
+/** Where the guest's second file system begins on its disk (guestDisks.ts). */
+const APP_AT = 36 * MIB;
+/** And the first. */
+const ROOT_AT = 10 * MIB;
+const SLOW_BYTES_PER_SECOND = 200_000;
+
+describe.skipIf(!IS_ROOT)(`backups of files${IS_ROOT ? '' : ' (SKIPPED: mounting needs root)'}`, () => {
+  let lab: Lab;
+  let images: string;
+  let linux: LinuxDisk;
+  let points: string;
+  let copies = 0;
+
+  beforeAll(async () => {
+    images = await mkdtemp(join(tmpdir(), 'everthaw-file-backups-'));
+    linux = await makeLinuxDisk(images);
+    lab = await Lab.start([{ name: 'web', disks: [{ ...linux, unit: 0 }] }], labTemporal());
+    points = join(lab.everthaw.backups, 'web-files');
+  }, 120_000);
+
+  afterEach(async () => {
+    await lab.vcenter.heal();
+    expect(await leftovers(lab)).toEqual([]);
+    expect(await readdir(join(lab.everthaw.state, 'mounted'))).toEqual([]);
+    await rm(points, { recursive: true, force: true });
+  });
+
+  afterAll(async () => {
+    await lab.stop();
+    await rm(images, { recursive: true, force: true });
+  });
+
+  const backUp = (...words: readonly string[]): Promise<Ran> =>
+    lab.everthaw.everthaw('files', 'backup', 'web', '--root', lab.everthaw.backups, ...words);
+
+  async function made(...words: readonly string[]): Promise<FileBackupResult> {
+    const ran = await backUp('--json', ...words);
+    expect(ran).toMatchObject({ code: 0, stderr: '' });
+    return JSON.parse(ran.stdout.trim().split('\n').at(-1) ?? '') as FileBackupResult;
+  }
+
+  async function get(point: string, ...paths: readonly string[]): Promise<string> {
+    const to = join(images, `copy${++copies}`);
+    const ran = await lab.everthaw.everthaw('files', 'get', point, ...paths, '--to', to);
+    expect(ran).toMatchObject({ code: 0, stderr: '' });
+    return join(to, 'volumes');
+  }
+
+  /** Names and contents. */
+  async function contentsOf(tree: string): Promise<string> {
+    const script =
+      'cd "$1" && find . -mindepth 1 -type d ! -name lost+found | sort && find . -type f -print0 | sort -z | xargs -0r sha256sum';
+    return (await run('sh', ['-ec', script, 'sh', tree])).stdout;
+  }
+
+  /** What the guest does to its second volume, in debugfs's words; what is there then. */
+  async function asGuest(...commands: readonly string[]): Promise<string> {
+    const volume = `${await lab.vcenter.diskFile('web')}?offset=${APP_AT}`;
+    const script = join(images, 'debugfs');
+    await writeFile(script, commands.map((command) => `${command}\n`).join(''));
+    if (commands.length > 0) await run('debugfs', ['-w', '-f', script, volume]);
+    const seen = join(images, `seen${++copies}`);
+    await mkdir(seen);
+    await run('debugfs', ['-R', `rdump / ${seen}`, volume]);
+    return contentsOf(seen);
+  }
+
+  it('a full one, and what changed since, come back as they were at each point', async () => {
+    await writeFile(join(images, 'two'), 'written later');
+    // What is as new as the newest of all is archived again each time: it may have been written in that very moment.
+    const root = `${await lab.vcenter.diskFile('web')}?offset=${ROOT_AT}`;
+    await run('debugfs', ['-w', '-R', `write ${join(images, 'two')} newest`, root]);
+    const steps = [
+      { kind: 'full', commands: [] },
+      { kind: 'incremental', commands: [`write ${join(images, 'two')} two`, 'mkdir later'] },
+      { kind: 'incremental', commands: ['ln two later/renamed', 'unlink two', 'rm one'] },
+      { kind: 'differential', commands: [`write ${join(images, 'two')} one`] },
+      { kind: 'incremental', commands: [] },
+    ];
+    const taken = [];
+    for (const { kind, commands } of steps) {
+      const seen = await asGuest(...commands);
+      taken.push({ seen, result: await made('--kind', kind) });
+    }
+    expect(taken.map(({ result }) => result.kind)).toEqual(steps.map(({ kind }) => `file-${kind}`));
+    expect(taken[0]?.result.volumes.map(({ name }) => name)).toEqual(['/', '/boot/efi', '/var/lib/app']);
+    const bytes = taken.map(({ result }) => result.bytes);
+    expect(Math.max(...bytes.slice(1))).toBeLessThan((bytes[0] ?? 0) / 2);
+    for (const { seen, result } of taken) {
+      const copy = await get(result.directory, '/var/lib/app');
+      expect(await contentsOf(join(copy, 'var/lib/app'))).toBe(seen);
+      const verified = await lab.everthaw.everthaw('verify', result.directory);
+      expect(verified).toMatchObject({ code: 0 });
+    }
+    const last = taken.at(-1)?.result.directory ?? '';
+    expect(await treeOf(join(await get(last, '/srv'), 'srv'))).toBe(await treeOf(join(linux.root, 'srv')));
+    const listed = await lab.everthaw.everthaw('list', lab.everthaw.backups);
+    expect(listed.stdout.match(/file-incremental/g)).toHaveLength(3);
+  });
+
+  it('one that cannot be built on anything is a full one, and says why', async () => {
+    const ran = await backUp('--kind', 'incremental', '--include', '/srv', '--exclude', '*.tmp');
+    expect(ran).toMatchObject({ code: 0, stderr: '' });
+    expect(ran.stdout).toContain('full, because there is no file-level backup of this VM by tar to build on');
+    const [point = ''] = await readdir(points);
+    const text = await readFile(join(points, point, 'manifest.json'), 'utf8');
+    expect(JSON.parse(text) as FileManifest).toMatchObject({
+      kind: 'file-full',
+      include: ['/srv'],
+      volumes: [{ name: '/', paths: ['srv'], archive: '%2F.tar' }],
+    });
+  });
+
+  const stepsOf = async (): Promise<string[]> => {
+    const handle = lab.client.workflow.getHandle(await lab.runOf('web'));
+    const { raw } = await handle.describe();
+    return (raw.pendingActivities ?? []).map(({ activityType }) => activityType?.name ?? '');
+  };
+
+  /** Begins one whose bytes come slowly, and waits until its module reads. */
+  async function beginSlowly(...words: readonly string[]): Promise<{ readonly ended: Promise<Ran> }> {
+    const limit = { path: '/folder', bytesPerSecond: SLOW_BYTES_PER_SECOND };
+    const ended = backUp(...words);
+    await until(
+      async () => (await stepsOf().catch((): string[] => [])).includes('moveFiles'),
+      AbortSignal.timeout(60_000),
+    );
+    await lab.vcenter.control('POST', '/throttle', limit);
+    const isReading = () => processesOf(lab.everthaw.state).some(({ program }) => program.endsWith('/tar'));
+    await until(isReading, AbortSignal.timeout(60_000));
+    return { ended };
+  }
+
+  it('goes on with a new worker where its worker is killed as files are read', async () => {
+    const { ended } = await beginSlowly();
+    await lab.everthaw.killWorker();
+    await lab.everthaw.startWorker();
+    await lab.vcenter.heal();
+    expect(await ended).toMatchObject({ code: 0 });
+    const [point = ''] = await readdir(points);
+    expect(await treeOf(join(await get(join(points, point), '/srv'), 'srv'))).toBe(
+      await treeOf(join(linux.root, 'srv')),
+    );
+  });
+
+  it.each(['fuse2fs', 'nbdkit', 'qemu-storage-daemon'])(
+    'mounts the volumes again where %s dies as files are read, and calls nothing good of before',
+    async (layer) => {
+      const { ended } = await beginSlowly();
+      for (const { program, pid } of processesOf(lab.everthaw.state))
+        if (program.includes(layer)) process.kill(pid, 'SIGKILL');
+      await lab.vcenter.heal();
+      expect(await ended).toMatchObject({ code: 0 });
+      const [point = ''] = await readdir(points);
+      expect(await treeOf(join(await get(join(points, point), '/srv'), 'srv'))).toBe(
+        await treeOf(join(linux.root, 'srv')),
+      );
+    },
+  );
+
+  it('leaves nothing where it is cancelled as files are read', async () => {
+    const { ended } = await beginSlowly();
+    await lab.everthaw.everthaw('cancel', 'web');
+    expect((await ended).code).not.toBe(0);
+    expect(await readdir(points)).toEqual([]);
+  });
+
+  it('by any command: it is told where the volumes are, and what it ends with counts', async () => {
+    const mirror = join(images, 'mirror');
+    const good = await backUp(
+      ...[
+        '--module',
+        'command',
+        '--',
+        'rsync',
+        '--archive',
+        '--hard-links',
+        '--stats',
+        '{path}/',
+        `${mirror}-{vm}-{kind}`,
+      ],
+    );
+    expect(good).toMatchObject({ code: 0, stderr: '' });
+    expect(good.stdout).toContain('said: Number of files');
+    expect(await treeOf(join(`${mirror}-web-full`, 'volumes/srv'))).toBe(
+      await treeOf(join(linux.root, 'srv')),
+    );
+    const bad = await backUp('--module', 'command', '--retries', '0', '--', 'ls', 'no such {vm}');
+    expect(bad.code).toBe(1);
+    expect(bad.stderr).toContain("ls ended with 2: ls: cannot access 'no such web'");
+    expect(await readdir(points)).toHaveLength(1);
+  });
+
+  it.each([
+    [['--include', '/no/such'], 'include "/no/such"'],
+    [['--include', '/srv/*'], 'what is included is a path, and no pattern'],
+    [
+      ['--module', 'command', '--', '/no/such/program'],
+      'find /no/such/program: it is not on the path, or does not start',
+    ],
+    [['--module', 'command'], 'no program is named'],
+    [['--kind', 'partial'], '"partial" is none of full, differential, incremental'],
+    [['--', 'word'], 'only --module command takes words of its own'],
+  ])('is refused with %j, and says why', async (words, why) => {
+    const ran = await backUp(...words);
+    expect(ran.code).not.toBe(0);
+    expect(ran.stderr).toContain(why);
+    expect(await readdir(points).catch(() => [])).toEqual([]);
+  });
+});
