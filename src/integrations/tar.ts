@@ -232,9 +232,15 @@ function notKept(line: string): string {
   return path === '' ? line : `${path.replace(/^\.(?=\/)/, '')}: a ${kind} is not kept`;
 }
 
+/**
+ * Said of what is no loss: another volume's mount point, which is archived as that volume, and attributes where the file system has none.
+ */
+const NO_LOSS =
+  /: (?:directory is on a different filesystem; not dumped|Warning: Cannot flistxattr: Operation not supported)$/;
+
 async function linesOf(file: string): Promise<readonly string[]> {
   const text = await readFile(file, 'utf8').catch(() => '');
-  return text.split('\n').filter((line) => line !== '');
+  return text.split('\n').filter((line) => line !== '' && !NO_LOSS.test(line));
 }
 
 const MOST_NAMED = 5;
