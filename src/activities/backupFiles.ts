@@ -11,15 +11,13 @@ import { moduleOf } from '../integrations/chosen.js';
 import { finishFileBackup } from '../integrations/finishFileBackup.js';
 import type { ModuleProgress, ModuleVolume } from '../integrations/module.js';
 import { refuseWish } from '../integrations/refuseWish.js';
-import { isKeeperAlive, keptBy, lastWords } from '../mounts/keeper.js';
+import { isKeeperAlive, keptBy } from '../mounts/keeper.js';
 import type { KeptVolumes, MountedVolume } from '../mounts/keeperOrder.js';
-import { brokenLayer } from '../mounts/layers.js';
 import { until } from '../system/until.js';
-import { fileSystemOf } from '../volumes/fileSystems.js';
 import { fullOr } from './destinationFull.js';
 import { hostOf, ownerOf, type Dependencies } from './dependencies.js';
 import { keptAlive } from './keptAlive.js';
-import { mountLost, preflightVolumes } from './mount.js';
+import { brokenMounts, mountLost, preflightVolumes } from './mount.js';
 import { pulse } from './pulse.js';
 
 const WATCH_MS = 1000;
@@ -135,14 +133,6 @@ async function whileKept<T>(
     done.abort();
     await watching;
   }
-}
-
-async function brokenMounts(own: string, { mounted }: KeptVolumes): Promise<string | undefined> {
-  if (!(await isKeeperAlive(own))) return lastWords(own);
-  return brokenLayer(
-    own,
-    mounted.map(({ directory }) => directory),
-  );
 }
 
 export interface FinishFilesInput extends Step {

@@ -4,7 +4,7 @@ import { visiting } from './visiting.js';
 import { createRemoveSnapshots, createUseSnapshot } from './existingSnapshot.js';
 import { createFinishFiles, createMoveFiles, createPreflightFiles } from './backupFiles.js';
 import { createFetchBackup } from './fetchBackup.js';
-import { createMount, createPreflightMount, createWatchMounts } from './mount.js';
+import { createCheckMounts, createMount, createPreflightMount, createWatchMounts } from './mount.js';
 import { createPreflight } from './preflight.js';
 import { createRemoveLeftovers } from './removeLeftovers.js';
 import { createPlanRestore } from './restorePlan.js';
@@ -33,6 +33,7 @@ export function createActivities(dependencies: SweepDependencies) {
     finishFiles: createFinishFiles(dependencies),
     preflightMount: createPreflightMount(dependencies),
     mount: createMount(dependencies),
+    checkMounts: createCheckMounts(dependencies),
     watchMounts: createWatchMounts(dependencies),
     commitSnapshot: visiting(dependencies, createCommitSnapshot(dependencies)),
     vcbCleanup: visiting(dependencies, createVcbCleanup(dependencies)),

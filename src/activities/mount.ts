@@ -15,6 +15,7 @@ import type { DiskDescription } from '../domain/vm.js';
 import { checkDestination, makePartial, readOwnerFile } from '../destinations/directory.js';
 import { volumeMount } from '../holdings/volumeMount.js';
 import { isKeeperAlive, keptBy, lastWords, startKeeper } from '../mounts/keeper.js';
+import { brokenLayer } from '../mounts/layers.js';
 import type { KeptVolumes } from '../mounts/keeperOrder.js';
 import { takeSlots } from '../mounts/slots.js';
 import { until } from '../system/until.js';
@@ -168,17 +169,40 @@ export function createWatchMounts(dependencies: Dependencies) {
   };
 }
 
+/**
+ * Sees that what was read up to now was whole: a file system whose disk is gone may show other files than are there, and no error.
+ *
+ * @throws EverthawError MountLost
+ */
+export function createCheckMounts(dependencies: Dependencies) {
+  return async function checkMounts({ vm, run, directory }: WatchMountsInput): Promise<void> {
+    const own = dependencies.records.directoryOf('volumeMount', run);
+    const kept = await keptBy(own);
+    const broken = kept === undefined ? undefined : await brokenMounts(own, kept);
+    if (kept === undefined || broken !== undefined) throw await mountLost(own, vm, directory, broken);
+  };
+}
+
+/** Why mounts are not whole; undefined where they are. @param own the keeper's directory */
+export async function brokenMounts(own: string, { mounted }: KeptVolumes): Promise<string | undefined> {
+  if (!(await isKeeperAlive(own))) return lastWords(own);
+  return brokenLayer(
+    own,
+    mounted.map(({ directory }) => directory),
+  );
+}
+
 /** @param own the keeper's directory */
 export async function mountLost(
   own: string,
   { name }: VmRef,
   directory: string,
-  why?: string,
+  why = '',
 ): Promise<EverthawError> {
   return new EverthawError({
     code: 'MountLost',
     what: `keep the volumes of "${name}" mounted at "${directory}"`,
-    why: why ?? ((await lastWords(own)) || 'what kept them mounted was killed, or the proxy was started anew'),
+    why: why || (await lastWords(own)) || 'what kept them mounted was killed, or the proxy was started anew',
     hint: 'what was read there meanwhile may not be whole: run it again',
   });
 }

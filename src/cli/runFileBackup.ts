@@ -102,7 +102,7 @@ function moduleChoice({ module, words }: WishedFiles): ModuleChoice {
     );
   if (name !== 'command' && words.length > 0)
     throw refused(
-      `${words.join(' ')}`,
+      words.join(' '),
       'only --module command takes words of its own',
       'leave them out, or say --module command',
     );

@@ -59,6 +59,9 @@ async function mount(request: MountRequest, held: HeldRun): Promise<MountResult>
       late.push(...(await handover.wait({ directory, volumes, notes }, restMs)));
     },
   );
+  // Who was done is told that it read what there was; who was late is told so anyway.
+  if (late.length === 0)
+    await onProxy(proxy).checkMounts({ ...step, outage: 'waited out', snapshotId: snapshot.id, directory });
   report.enter('unmount');
   await debts.letGo('volumeMount');
   const isLeft = await endSnapshot(request, step, snapshot, debts, report);

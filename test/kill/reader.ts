@@ -10,18 +10,20 @@ const READS_MS = 2500;
 const READ_PATIENCE_S = 20;
 
 /**
- * Other software: as soon as a run says that volumes are mounted it reads all of them, more than once, and says that it is done with them where all that it read
- * was there. What it could not read it says nothing of: the run has to see that by itself. Where nothing is
- * expected, it has to be the same each time.
+ * Other software: as soon as a run says that volumes are mounted it reads all of them, more than once, and says that it is done with them. Whether what it
+ * read was right it does not ask: the run has to see that by itself, and must not succeed where it was not. Where nothing is expected, it has to be the same each
+ * time.
  */
 export function readMounted(client: Client, directory: string, expected?: string): () => Promise<Watched> {
   const over = new AbortController();
-  const problems: string[] = [];
+  const wrong: string[] = [];
+  let last: WorkflowHandle | undefined;
   const reading = read();
   return async () => {
     over.abort();
     await reading;
-    return { measured: {}, problems };
+    const succeeded = wrong.length > 0 && (await last?.describe())?.status.name === 'COMPLETED';
+    return { measured: {}, problems: succeeded ? wrong : [] };
   };
 
   async function read(): Promise<void> {
@@ -32,10 +34,11 @@ export function readMounted(client: Client, directory: string, expected?: string
       const handle = await standing(client);
       if (handle === undefined) continue;
       since ??= Date.now();
+      last = handle;
       const seen = await contentsOf(directory);
       if (seen === undefined) continue;
       right ??= seen;
-      if (seen !== right) problems.push(`mounted files have other bytes: ${seen}`);
+      if (seen !== right) wrong.push(`mounted files have other bytes: ${seen}`);
       if (Date.now() - since < READS_MS) continue;
       const isTold = await handle.signal(END_SIGNAL).then(
         () => true,

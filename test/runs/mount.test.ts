@@ -163,6 +163,16 @@ describe.skipIf(!IS_ROOT)(
       expect(await handle.result()).toMatchObject({ state: 'succeeded', warnings: [] });
     });
 
+    it('who says that he is done as a disk under the mounts is gone learns that he did not read all', async () => {
+      await historic(lab, 'preCommand', installPath, 'web', 'file');
+      for (const { program, pid } of processesOf(lab.everthaw.state))
+        if (program.includes('nbdkit')) process.kill(pid, 'SIGKILL');
+      const handle = await handleOf('web');
+      await handle.signal(END_SIGNAL);
+      const failed: unknown = await handle.result().catch((error: unknown) => error);
+      expect(causeOf(failed)).toContain('what was read there meanwhile may not be whole');
+    });
+
     it('what a terminated run mounted goes with the next sweep; somebody else’s file in its place stays', async () => {
       await historic(lab, 'preCommand', installPath, 'web', 'file');
       await (await handleOf('web')).terminate('a test');
