@@ -5,7 +5,9 @@ import type { ModuleVolume } from '../../src/integrations/module.js';
 import { isMatch, rcloneExcludes, resticExcludes, tarExcludes } from '../../src/integrations/patterns.js';
 import { parseMember } from '../../src/integrations/reading/archiveMembers.js';
 import { kindIn, treeStateOf } from '../../src/integrations/reading/treeState.js';
+import { refuseWish } from '../../src/integrations/refuseWish.js';
 import { selectionsOf } from '../../src/integrations/selection.js';
+import { tar } from '../../src/integrations/tar.js';
 
 const volume = (name: string, fileSystem = 'ext4'): ModuleVolume => ({
   ...{ id: `scsi0:0${name}`, name, fileSystem, directory: `/mnt/vm${name}` },
@@ -79,7 +81,10 @@ describe('patterns in the guest’s own words', () => {
       [['/srv'], ['/srv'], 'all that is included is excluded'],
       [['/srv/cache/x'], ['c*'], 'all that is included is excluded'],
     ] as const)
-      expect(() => selectionsOf(LINUX, include, exclude), why).toThrow(why);
+      expect(() => {
+        refuseWish({ module: tar, kind: 'full', include, exclude });
+        selectionsOf(LINUX, include, exclude);
+      }, why).toThrow(why);
   });
 
   it('are written for tar, restic and rclone so that each means by them what was meant', () => {
