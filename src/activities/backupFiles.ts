@@ -86,7 +86,10 @@ async function orderOf(
   const partial = destination.partialOf(run.runId);
   const owner = await ownerOf(dependencies, { ...input, maximumAgeMs: request.maximumSnapshotAgeMs });
   await dependencies.records.write('partialDirectory', { owner, vmName: vm.name, id: partial.name });
-  if (!(await exists(points))) await mkdir(points, { recursive: true, mode: 0o700 });
+  // Never with what is above it: a destination that is not mounted just now is no place for backups.
+  await mkdir(points, { mode: 0o700 }).catch(async (error: unknown) => {
+    if (!(await exists(points))) throw error;
+  });
   if (!(await partial.exists())) await destination.check();
   await partial.make(formatOwner(owner));
   return {

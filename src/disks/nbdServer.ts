@@ -28,7 +28,14 @@ export interface NbdSource {
   /** The export begins at this byte of the source: where a copy goes on. */
   readonly offsetBytes: number;
   readonly what: string;
+  /** A read that fails is tried for as long as this server lives: who reads file systems may take an error for data (src/mounts/keeperProcess.ts). */
+  readonly neverGivesUp?: true;
 }
+
+const RETRIES = {
+  few: ['retries=3', 'retry-delay=1'],
+  endless: ['retries=1000000', 'retry-delay=1', 'retry-exponential=no'],
+} as const;
 
 /**
  * Starts nbdkit for an URL. Everything that names the server lies in `directory`, which is the caller's to remove: its pid
@@ -49,7 +56,8 @@ export async function startNbdServer(
     [
       ...['--foreground', '--readonly', '--unix', socket, '--pidfile', ready, '--filter=retry'],
       ...(source.offsetBytes > 0 ? ['--filter=offset'] : []),
-      ...['curl', `url=${source.url}`, `cookie=+${cookie}`, 'timeout=60', 'retries=3', 'retry-delay=1'],
+      ...['curl', `url=${source.url}`, `cookie=+${cookie}`, 'timeout=60'],
+      ...RETRIES[source.neverGivesUp === true ? 'endless' : 'few'],
       ...(source.caFile === undefined ? [] : [`cainfo=${source.caFile}`]),
       ...(source.offsetBytes > 0 ? [`offset=${source.offsetBytes}`] : []),
     ],

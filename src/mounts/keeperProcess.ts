@@ -57,7 +57,8 @@ async function openDisks(order: KeeperOrder): Promise<Opened> {
       images.push({ ...image, socket: opened.socket, exportName: opened.exportName });
     } else {
       const what = `disk ${disk.label}`;
-      const source = { url: opened.url, ...opened.access, offsetBytes: 0, what };
+      // A file system that is told of an error may show other bytes from then on: it waits, and where that is too long, all of it ends.
+      const source = { url: opened.url, ...opened.access, offsetBytes: 0, what, neverGivesUp: true } as const;
       // A socket's path is short: so is its directory's.
       const server = await startNbdServer(source, join(directory, String(n)), AbortSignal.timeout(ANSWER_MS));
       images.push({ ...image, socket: server.socket, exportName: '' });
