@@ -21,6 +21,7 @@ import { takeSlots } from '../mounts/slots.js';
 import { until } from '../system/until.js';
 import { hostOf, ownerOf, takeLoan, type Dependencies } from './dependencies.js';
 import { keptAlive } from './keptAlive.js';
+import { outageOr } from './outage.js';
 import { pulse } from './pulse.js';
 
 const WATCH_MS = 1000;
@@ -103,12 +104,16 @@ export function createMount(dependencies: Dependencies) {
     await records.write('volumeMount', { owner, vmName: vm.name, id: directory });
     await makePartial(directory, formatOwner(owner));
     const host = await hostOf(dependencies, input);
-    const kept = await keptAlive(
-      () => host.watchVm(vm.instanceUuid, input.snapshotId),
-      (signal) => mountAll(dependencies, input, own, signal),
-      WATCH_MS,
-    );
-    return resultOf(kept);
+    try {
+      const kept = await keptAlive(
+        () => host.watchVm(vm.instanceUuid, input.snapshotId),
+        (signal) => mountAll(dependencies, input, own, signal),
+        WATCH_MS,
+      );
+      return resultOf(kept);
+    } catch (error) {
+      throw await outageOr(error, host);
+    }
   };
 }
 

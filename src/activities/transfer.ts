@@ -1,12 +1,12 @@
-import { assertNever, EverthawError, isErrorWithCode } from '../domain/errors.js';
+import { assertNever } from '../domain/errors.js';
 import { formatOwner } from '../domain/owner.js';
 import type { BackupRequest, Checkpoint, DiskResult, Step } from '../domain/runs.js';
 import type { Transport } from '../domain/transport.js';
 import type { DiskDescription } from '../domain/vm.js';
 import type { PartialBackup } from '../destinations/destination.js';
-import type { Host } from '../hosts/host.js';
 import { fullOr } from './destinationFull.js';
 import { hostOf, ownerOf, type Dependencies } from './dependencies.js';
+import { outageOr } from './outage.js';
 import { transferDatastore } from './transferDatastore.js';
 import { transferExport } from './transferExport.js';
 import { transferLease } from './transferLease.js';
@@ -47,16 +47,5 @@ function move(dependencies: Dependencies, input: TransferInput, partial: Partial
       return transferExport(dependencies, input, partial);
     default:
       return assertNever(input.transport.via);
-  }
-}
-
-/** A reader knows only that its bytes ended: the host says whether it is there at all. */
-async function outageOr(error: unknown, host: Host): Promise<unknown> {
-  if (!(error instanceof EverthawError) || error.retry === 'final') return error;
-  try {
-    await host.now();
-    return error;
-  } catch (silence) {
-    return isErrorWithCode(silence, 'HostUnreachable') ? silence : error;
   }
 }

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { EverthawError } from '../domain/errors.js';
@@ -28,7 +28,10 @@ export interface NbdSource {
   /** The export begins at this byte of the source: where a copy goes on. */
   readonly offsetBytes: number;
   readonly what: string;
-  /** A read that fails is tried for as long as this server lives: who reads file systems may take an error for data (src/mounts/keeperProcess.ts). */
+  /**
+   * A read that fails is tried for as long as this server lives: who reads file systems may take an error for data
+   * (src/mounts/keeperProcess.ts). Where the session has ended it waits for {@link renewCookie}.
+   */
   readonly neverGivesUp?: true;
 }
 
@@ -36,6 +39,10 @@ const RETRIES = {
   few: ['retries=3', 'retry-delay=1'],
   endless: ['retries=1000000', 'retry-delay=1', 'retry-exponential=no'],
 } as const;
+
+const COOKIE = 'cookie';
+/** Looked at each second in which something is read, in the server's own directory. */
+const COOKIE_RENEWED = [`cookie-script=cat ${COOKIE}`, 'cookie-script-renew=1'];
 
 /**
  * Starts nbdkit for an URL. Everything that names the server lies in `directory`, which is the caller's to remove: its pid
@@ -49,19 +56,21 @@ export async function startNbdServer(
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const socket = join(directory, 'nbd.sock');
   const ready = join(directory, 'ready');
-  const cookie = join(directory, 'cookie');
-  await writeFile(cookie, `vmware_soap_session=${source.cookie}`, { mode: 0o600 });
+  const cookie = cookieFile(directory);
+  await renewCookie(directory, source.cookie);
   const child = spawnTethered(
     'nbdkit',
     [
       ...['--foreground', '--readonly', '--unix', socket, '--pidfile', ready, '--filter=retry'],
       ...(source.offsetBytes > 0 ? ['--filter=offset'] : []),
-      ...['curl', `url=${source.url}`, `cookie=+${cookie}`, 'timeout=60'],
-      ...RETRIES[source.neverGivesUp === true ? 'endless' : 'few'],
+      ...['curl', `url=${source.url}`, 'timeout=60'],
+      ...(source.neverGivesUp === true
+        ? [...COOKIE_RENEWED, ...RETRIES.endless]
+        : [`cookie=+${cookie}`, ...RETRIES.few]),
       ...(source.caFile === undefined ? [] : [`cainfo=${source.caFile}`]),
       ...(source.offsetBytes > 0 ? [`offset=${source.offsetBytes}`] : []),
     ],
-    { stdio: ['ignore', 'ignore', 'pipe'] },
+    { stdio: ['ignore', 'ignore', 'pipe'], cwd: directory },
   );
   const tail = tailOf(child);
   let ended: number | string | undefined;
@@ -87,6 +96,13 @@ export async function startNbdServer(
   return { socket, said: tail, stop: () => stopOwn(own, directory) };
 }
 
+/** Hands the server of a directory, one that never gives up, the cookie of a new session. */
+export async function renewCookie(directory: string, cookie: string): Promise<void> {
+  const file = cookieFile(directory);
+  await writeFile(`${file}.aside`, `vmware_soap_session=${cookie}`, { mode: 0o600 });
+  await rename(`${file}.aside`, file);
+}
+
 /** Ends a server by whoever started it. The directory may be a later one's by then: of an attempt that took this one for dead. */
 async function stopOwn(own: ProcessIdentity, directory: string): Promise<void> {
   await killProcess(own);
@@ -104,6 +120,10 @@ export async function stopNbdServer(directory: string): Promise<void> {
 export async function isNbdServerAlive(directory: string): Promise<boolean> {
   const identity = await notedProcess(identityFile(directory));
   return identity !== undefined && (await isAlive(identity));
+}
+
+function cookieFile(directory: string): string {
+  return join(directory, COOKIE);
 }
 
 function identityFile(directory: string): string {

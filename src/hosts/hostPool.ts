@@ -1,10 +1,11 @@
-import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { isErrorWithCode } from '../domain/errors.js';
 import { fileNameOf, vmNameOf } from '../domain/fileName.js';
 import type { Host } from './host.js';
 import type { HostAddress, HostEntry, HostRegister, Loan } from './register.js';
 import type { Secret } from './secret.js';
+import { fileSessionStore } from './sessionFile.js';
 import type { SessionStore } from './vsphere/session.js';
 
 /**
@@ -44,12 +45,19 @@ export class HostPool {
     } catch (error) {
       // Nobody here can log in there any more, nor out: the host ends an idle session by itself, its cookie is of no use.
       if (!isErrorWithCode(error, 'HostNotRegistered')) throw error;
-      await this.#store(hostUuid, user).forget();
+      const store = this.#store(hostUuid, user);
+      const cookie = await store.load();
+      if (cookie !== undefined) await store.forget(cookie);
     }
   }
 
   async hasSession(hostUuid: string, user: string): Promise<boolean> {
-    return (await this.#store(hostUuid, user).load()) !== undefined;
+    return (await this.cookie(hostUuid, user)) !== undefined;
+  }
+
+  /** The cookie that is kept of the session of `user`, whichever process logged in: a secret. */
+  cookie(hostUuid: string, user: string): Promise<string | undefined> {
+    return this.#store(hostUuid, user).load();
   }
 
   /** Who has a session kept here: host and user. */
@@ -87,14 +95,7 @@ export class HostPool {
 
   #store(hostUuid: string, user: string): SessionStore {
     const file = join(this.#directory, 'sessions', fileNameOf(hostUuid), fileNameOf(user));
-    return {
-      load: () => readFile(file, 'utf8').catch(() => undefined),
-      save: async (cookie) => {
-        await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-        await writeFile(file, cookie, { mode: 0o600 });
-      },
-      forget: () => rm(file, { force: true }),
-    };
+    return fileSessionStore(file, join(this.#directory, 'sessions.lock'));
   }
 }
 
@@ -111,6 +112,7 @@ export function inOneSession(hosts: HostUse, user: string): HostUse {
       hosts.open(hostUuid, (await hosts.hasSession(hostUuid, runId)) ? runId : user),
     end: (hostUuid, runId) => hosts.end(hostUuid, runId),
     hasSession: (hostUuid, runId) => hosts.hasSession(hostUuid, runId),
+    cookie: (hostUuid, runId) => hosts.cookie(hostUuid, runId),
     sessions: () => hosts.sessions(),
     registered: (unreadable) => hosts.registered(unreadable),
     loans: () => hosts.loans(),
@@ -146,6 +148,6 @@ export async function openHost(
 
 const FORGETFUL: SessionStore = {
   load: () => Promise.resolve(undefined),
-  save: () => Promise.resolve(),
+  keep: (cookie) => Promise.resolve(cookie),
   forget: () => Promise.resolve(),
 };

@@ -1,5 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Host } from '../../src/hosts/host.js';
+import { fileSessionStore } from '../../src/hosts/sessionFile.js';
+import type { SessionStore } from '../../src/hosts/vsphere/session.js';
 import { makeDisk } from '../lab/disks.js';
 import { LabVcenter } from '../lab/vcenter.js';
 import { describeHost } from './conformance.js';
@@ -55,6 +58,46 @@ describe('the vSphere driver beyond the contract', () => {
     await vcenter.control('POST', '/sessions/expire');
     expect(await host.readText(place, 'web/web.vmx')).toContain('displayName');
     await host.logout();
+  });
+
+  describe('shared by two processes', () => {
+    let store: SessionStore;
+    let worker: Host;
+    let keeper: Host;
+
+    beforeEach(async () => {
+      store = fileSessionStore(join(vcenter.directory, 'sessions', 'run'), join(vcenter.directory, 'lock'));
+      worker = await openVsphere(vcenter, store);
+      keeper = await openVsphere(vcenter, store);
+    });
+
+    it('stays one session when the host ends it and one of them sees it before the other', async () => {
+      await vcenter.control('POST', '/sessions/expire');
+      await worker.now();
+      await keeper.now();
+      await worker.now();
+      expect(await sessionsOn(vcenter)).toBe(1);
+      await keeper.logout();
+      expect(await sessionsOn(vcenter)).toBe(0);
+    });
+
+    it('stays one session when the host ends it and both log in at once', async () => {
+      for (let round = 0; round < 5; round++) {
+        await vcenter.control('POST', '/sessions/expire');
+        await Promise.all([worker.now(), keeper.now()]);
+        expect(await sessionsOn(vcenter)).toBe(1);
+      }
+      await worker.logout();
+      expect(await sessionsOn(vcenter)).toBe(0);
+    });
+
+    it('ends with the session that is kept where the host has ended its own', async () => {
+      await vcenter.control('POST', '/sessions/expire');
+      await keeper.now();
+      await worker.logout();
+      expect(await sessionsOn(vcenter)).toBe(0);
+      expect(await store.load()).toBeUndefined();
+    });
   });
 
   it('waits for a snapshot task that its dead predecessor started, before it lists', async () => {

@@ -1,10 +1,11 @@
 import { openHost } from '../../src/hosts/hostPool.js';
 import type { Host } from '../../src/hosts/host.js';
 import { Secret } from '../../src/hosts/secret.js';
+import type { SessionStore } from '../../src/hosts/vsphere/session.js';
 import { LAB_PASSWORD, type LabVcenter } from '../lab/vcenter.js';
 
-/** The driver on a lab's vCenter or ESX, in a session of its own. */
-export function openVsphere(vcenter: LabVcenter): Promise<Host> {
+/** The driver on a lab's vCenter or ESX, in a session of its own, or in one that a store keeps. */
+export function openVsphere(vcenter: LabVcenter, store?: SessionStore): Promise<Host> {
   const { EVERTHAW_HOST, EVERTHAW_USERNAME } = vcenter.everthawEnvironment();
   const entry = {
     kind: 'vsphere' as const,
@@ -13,7 +14,7 @@ export function openVsphere(vcenter: LabVcenter): Promise<Host> {
     username: EVERTHAW_USERNAME ?? '',
     caFile: vcenter.ready.caFile,
   };
-  return openHost(entry, new Secret(LAB_PASSWORD), undefined, vcenter.directory);
+  return openHost(entry, new Secret(LAB_PASSWORD), store, vcenter.directory);
 }
 
 /** Sessions of ours that the host has open. */

@@ -71,6 +71,8 @@ describe.skipIf(!IS_ROOT)(
       await rm(images, { recursive: true, force: true });
     });
 
+    const servers = () => processesOf(lab.everthaw.state).filter(({ program }) => program.includes('nbdkit'));
+
     const handleOf = async (vm: string) => lab.client.workflow.getHandle(await lab.runOf(vm));
 
     it('pre-command … file mounts a guest’s tree at its place, and post-command takes it away', async () => {
@@ -163,14 +165,36 @@ describe.skipIf(!IS_ROOT)(
       expect(await handle.result()).toMatchObject({ state: 'succeeded', warnings: [] });
     });
 
+    it('a host that ends all login sessions does not reach who reads: the worker’s next one serves the disks', async () => {
+      await historic(lab, 'preCommand', installPath, 'web', 'file');
+      await lab.vcenter.control('POST', '/sessions/expire');
+      expect(await treeOf(join(web, 'volumes/srv'))).toBe(await treeOf(join(linux.root, 'srv')));
+      const handle = await handleOf('web');
+      await handle.signal(END_SIGNAL);
+      expect(await handle.result()).toMatchObject({ state: 'succeeded', warnings: [] });
+    });
+
     it('who says that he is done as a disk under the mounts is gone learns that he did not read all', async () => {
       await historic(lab, 'preCommand', installPath, 'web', 'file');
-      for (const { program, pid } of processesOf(lab.everthaw.state))
-        if (program.includes('nbdkit')) process.kill(pid, 'SIGKILL');
+      for (const { pid } of servers()) process.kill(pid, 'SIGKILL');
       const handle = await handleOf('web');
       await handle.signal(END_SIGNAL);
       const failed: unknown = await handle.result().catch((error: unknown) => error);
       expect(causeOf(failed)).toContain('what was read there meanwhile may not be whole');
+    });
+
+    it('a host that falls silent while a disk is looked at is waited for, with whatever ended meanwhile', async () => {
+      await lab.vcenter.control('POST', '/throttle', { path: '/folder', bytesPerSecond: 512 });
+      const mounting = historic(lab, 'preCommand', installPath, 'web', 'file');
+      const isServed = () => servers().length > 0;
+      await until(isServed, AbortSignal.timeout(PATIENCE_MS));
+      await lab.vcenter.control('POST', '/outage', { on: true });
+      for (const { pid } of servers()) process.kill(pid, 'SIGKILL');
+      const isWaitedFor = async () => (await lab.troubleOf('web')).includes('can be reached on this port');
+      await until(isWaitedFor, AbortSignal.timeout(PATIENCE_MS));
+      await lab.vcenter.control('POST', '/outage', { on: false });
+      await lab.vcenter.control('DELETE', '/traffic');
+      expect(await mounting).toMatchObject({ code: 0 });
     });
 
     it('what a terminated run mounted goes with the next sweep; somebody else’s file in its place stays', async () => {

@@ -87,7 +87,7 @@ export function waitForProperties(
 async function withinLogin<T>(session: VsphereSession, work: () => Promise<T>): Promise<T> {
   while (true) {
     await session.content();
-    const { logins } = session;
+    const { sessions } = session;
     try {
       return await work();
     } catch (error) {
@@ -95,7 +95,7 @@ async function withinLogin<T>(session: VsphereSession, work: () => Promise<T>): 
         error instanceof EverthawError &&
         error.cause instanceof VimFault &&
         error.cause.type === 'ManagedObjectNotFound';
-      if (!isGone || session.logins === logins) throw error;
+      if (!isGone || session.sessions === sessions) throw error;
     }
   }
 }

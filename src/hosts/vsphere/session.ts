@@ -5,11 +5,16 @@ import { returnValue, SoapClient } from './soapClient.js';
 import { pinCertificate, type PinnedCertificate, type Trust } from './trust.js';
 import { child, readRef, ref, refXml, text, type Ref, type XmlElement, type XmlInput } from './xml.js';
 
-/** Where a session's cookie is kept, so that a restarted worker goes on with the same session: leases live in it. */
+/**
+ * Where a session's cookie is kept, so that a restarted worker goes on with the same session: leases live in it. Several processes of
+ * a proxy share it, so each says which cookie it means.
+ */
 export interface SessionStore {
   load(): Promise<string | undefined>;
-  save(cookie: string): Promise<void>;
-  forget(): Promise<void>;
+  /** Keeps `cookie` where `instead` (or none) is kept; where another process was first, its cookie is the answer. */
+  keep(cookie: string, instead: string | undefined): Promise<string>;
+  /** Forgets `cookie`, and no other that is kept by now. */
+  forget(cookie: string): Promise<void>;
 }
 
 export interface VsphereAddress {
@@ -45,7 +50,7 @@ export class VsphereSession {
   readonly #store: SessionStore;
   #content: Promise<ServiceContent> | undefined;
   #pin: Promise<PinnedCertificate> | undefined;
-  #logins = 0;
+  #sessions = 0;
   #renewing: Promise<void> | undefined;
 
   constructor(at: VsphereAddress, store: SessionStore) {
@@ -58,9 +63,9 @@ export class VsphereSession {
     return this.#client.url;
   }
 
-  /** How often it has logged in: objects that the host keeps for a session (views, collectors) die with each. */
-  get logins(): number {
-    return this.#logins;
+  /** How many sessions it has been in: objects that the host keeps for a session (views, collectors) die with each. */
+  get sessions(): number {
+    return this.#sessions;
   }
 
   content(): Promise<ServiceContent> {
@@ -82,13 +87,13 @@ export class VsphereSession {
   /** Runs what talks to the host by the cookie alone; once again in a new session where the host knows this one no more. */
   async withCookie<T>(use: (cookie: string) => Promise<T>): Promise<T> {
     const cookie = await this.cookie();
-    const logins = this.#logins;
+    const sessions = this.#sessions;
     try {
       return await use(cookie);
     } catch (error) {
       if (!(error instanceof VimFault && error.type === 'NotAuthenticated')) throw error;
     }
-    await this.#renew(logins);
+    await this.#renew(sessions);
     return use(await this.cookie());
   }
 
@@ -109,41 +114,48 @@ export class VsphereSession {
     options: { timeoutMs?: number; signal?: AbortSignal } = {},
   ): Promise<XmlElement> {
     await this.content();
-    const logins = this.#logins;
+    const sessions = this.#sessions;
     try {
       return await this.#client.call(self, method, parameters, options);
     } catch (error) {
       if (!(error instanceof VimFault && error.type === 'NotAuthenticated')) throw translate(what, error);
     }
     try {
-      await this.#renew(logins);
+      await this.#renew(sessions);
       return await this.#client.call(self, method, parameters, options);
     } catch (error) {
       throw translate(what, error);
     }
   }
 
-  /** Ends the session; where the host does not know it any more, that is what was wanted. */
+  /** Ends the session, and one that another process has begun in its place. */
   async logout(): Promise<void> {
-    const cookie = this.#client.cookie() ?? (await this.#store.load());
-    this.#client.useCookie(cookie);
-    if (cookie !== undefined) {
-      try {
-        const content = await this.#retrieveContent();
-        await this.#client.call(content.sessionManager, 'Logout');
-      } catch (error) {
-        const isOver = error instanceof VimFault && error.type === 'NotAuthenticated';
-        if (!isOver) throw translate(`log out from "${this.at.address}"`, error);
-      }
+    let cookie = this.#client.cookie() ?? (await this.#store.load());
+    while (cookie !== undefined) {
+      await this.#end(cookie).catch((error: unknown) => {
+        throw translate(`log out from "${this.at.address}"`, error);
+      });
+      await this.#store.forget(cookie);
+      cookie = await this.#store.load();
     }
-    this.#client.useCookie(undefined);
     this.#content = undefined;
-    await this.#store.forget();
   }
 
-  /** Logs in again, once for all calls that were told together that the session of `logins` has ended. */
-  async #renew(logins: number): Promise<void> {
-    if (this.#logins === logins) {
+  /** Ends the session of a cookie; where the host does not know it any more, that is what was wanted. */
+  async #end(cookie: string): Promise<void> {
+    this.#client.useCookie(cookie);
+    try {
+      const content = await this.#retrieveContent();
+      await this.#client.call(content.sessionManager, 'Logout');
+    } catch (error) {
+      if (!(error instanceof VimFault && error.type === 'NotAuthenticated')) throw error;
+    }
+    this.#client.useCookie(undefined);
+  }
+
+  /** Goes on in a new session, once for all calls that were told together that this one (of `sessions`) has ended. */
+  async #renew(sessions: number): Promise<void> {
+    if (this.#sessions === sessions) {
       this.#renewing ??= this.#abandon().finally(() => (this.#renewing = undefined));
       await this.#renewing;
     }
@@ -153,6 +165,7 @@ export class VsphereSession {
   /** Leaves a session that the host has ended, or says so of; should it still live, nothing of ours stays in it. */
   async #abandon(): Promise<void> {
     const content = await this.#content;
+    const cookie = this.#client.cookie();
     this.#content = undefined;
     if (content !== undefined) {
       await this.#client.call(content.sessionManager, 'Logout').catch((error: unknown) => {
@@ -160,7 +173,7 @@ export class VsphereSession {
       });
     }
     this.#client.useCookie(undefined);
-    await this.#store.forget();
+    if (cookie !== undefined) await this.#store.forget(cookie);
   }
 
   async close(): Promise<void> {
@@ -173,14 +186,8 @@ export class VsphereSession {
       const kept = await this.#store.load();
       this.#client.useCookie(kept);
       const content = await this.#retrieveContent();
-      if (kept !== undefined && (await this.#isLoggedIn(content))) return content;
-      this.#client.useCookie(undefined);
-      await this.#client.call(content.sessionManager, 'Login', {
-        userName: this.at.username,
-        password: this.at.password.reveal(),
-      });
-      this.#logins++;
-      await this.#store.save(this.#client.cookie() ?? '');
+      if (kept === undefined || !(await this.#isLoggedIn(content))) await this.#logIn(content, kept);
+      this.#sessions++;
       return content;
     } catch (error) {
       const translated = translate(what, error);
@@ -195,6 +202,21 @@ export class VsphereSession {
       }
       throw translated;
     }
+  }
+
+  /** Begins a session where that of the cookie `dead` is over; goes on in another process's that was first. */
+  async #logIn(content: ServiceContent, dead: string | undefined): Promise<void> {
+    this.#client.useCookie(undefined);
+    await this.#client.call(content.sessionManager, 'Login', {
+      userName: this.at.username,
+      password: this.at.password.reveal(),
+    });
+    const own = this.#client.cookie();
+    if (own === undefined) throw new Error('logged in without a cookie');
+    const kept = await this.#store.keep(own, dead);
+    if (kept === own) return;
+    await this.#end(own);
+    this.#client.useCookie(kept);
   }
 
   async #isLoggedIn(content: ServiceContent): Promise<boolean> {
