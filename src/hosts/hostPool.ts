@@ -5,12 +5,12 @@ import { fileNameOf, vmNameOf } from '../domain/fileName.js';
 import type { Host } from './host.js';
 import type { HostAddress, HostEntry, HostRegister, Loan } from './register.js';
 import type { Secret } from './secret.js';
-import { fileSessionStore } from './sessionFile.js';
+import { sessionFiles } from './sessionFiles.js';
 import type { SessionStore } from './vsphere/session.js';
 
 /**
  * Open hosts, one login session for each run: ending it ends whatever on the host lives in it (leases, views), and nothing of
- * another run. The session's cookie is kept in a file, so that a restarted worker goes on with the same session.
+ * another run. Its cookie is kept in a file, so that a restarted worker goes on with the same session.
  */
 export class HostPool {
   readonly #register: HostRegister;
@@ -46,8 +46,7 @@ export class HostPool {
       // Nobody here can log in there any more, nor out: the host ends an idle session by itself, its cookie is of no use.
       if (!isErrorWithCode(error, 'HostNotRegistered')) throw error;
       const store = this.#store(hostUuid, user);
-      const cookie = await store.load();
-      if (cookie !== undefined) await store.forget(cookie);
+      for (const session of await store.load()) await store.forget(session);
     }
   }
 
@@ -55,9 +54,10 @@ export class HostPool {
     return (await this.cookie(hostUuid, user)) !== undefined;
   }
 
-  /** The cookie that is kept of the session of `user`, whichever process logged in: a secret. */
-  cookie(hostUuid: string, user: string): Promise<string | undefined> {
-    return this.#store(hostUuid, user).load();
+  /** The cookie of the newest session of `user`, whichever process logged in: a secret. */
+  async cookie(hostUuid: string, user: string): Promise<string | undefined> {
+    const [newest] = await this.#store(hostUuid, user).load();
+    return newest?.cookie;
   }
 
   /** Who has a session kept here: host and user. */
@@ -94,8 +94,7 @@ export class HostPool {
   }
 
   #store(hostUuid: string, user: string): SessionStore {
-    const file = join(this.#directory, 'sessions', fileNameOf(hostUuid), fileNameOf(user));
-    return fileSessionStore(file, join(this.#directory, 'sessions.lock'));
+    return sessionFiles(join(this.#directory, 'sessions', fileNameOf(hostUuid), fileNameOf(user)));
   }
 }
 
@@ -147,7 +146,7 @@ export async function openHost(
 }
 
 const FORGETFUL: SessionStore = {
-  load: () => Promise.resolve(undefined),
-  keep: (cookie) => Promise.resolve(cookie),
+  load: () => Promise.resolve([]),
+  keep: () => undefined,
   forget: () => Promise.resolve(),
 };

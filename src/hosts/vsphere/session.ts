@@ -5,16 +5,22 @@ import { returnValue, SoapClient } from './soapClient.js';
 import { pinCertificate, type PinnedCertificate, type Trust } from './trust.js';
 import { child, readRef, ref, refXml, text, type Ref, type XmlElement, type XmlInput } from './xml.js';
 
+/** A session that was noted. */
+export interface KeptSession {
+  readonly id: string;
+  readonly cookie: string;
+}
+
 /**
- * Where a session's cookie is kept, so that a restarted worker goes on with the same session: leases live in it. Several processes of
- * a proxy share it, so each says which cookie it means.
+ * Where sessions are noted, so that a restarted worker goes on with the same one: leases live in it. Processes of a proxy share it: each
+ * goes on in a session of another's that lives, and whoever ends a run ends all that are noted.
  */
 export interface SessionStore {
-  load(): Promise<string | undefined>;
-  /** Keeps `cookie` where `instead` (or none) is kept; where another process was first, its cookie is the answer. */
-  keep(cookie: string, instead: string | undefined): Promise<string>;
-  /** Forgets `cookie`, and no other that is kept by now. */
-  forget(cookie: string): Promise<void>;
+  /** The newest first. */
+  load(): Promise<readonly KeptSession[]>;
+  /** Done when it returns: who is killed sooner leaves the session behind. */
+  keep(cookie: string): void;
+  forget(session: KeptSession): Promise<void>;
 }
 
 export interface VsphereAddress {
@@ -128,27 +134,26 @@ export class VsphereSession {
     }
   }
 
-  /** Ends the session, and one that another process has begun in its place. */
+  /** Ends the session, and those that other processes have begun beside it. */
   async logout(): Promise<void> {
-    let cookie = this.#client.cookie() ?? (await this.#store.load());
-    while (cookie !== undefined) {
-      await this.#end(cookie).catch((error: unknown) => {
-        throw translate(`log out from "${this.at.address}"`, error);
-      });
-      await this.#store.forget(cookie);
-      cookie = await this.#store.load();
+    await this.#end(this.#client.cookie());
+    for (const session of await this.#store.load()) {
+      await this.#end(session.cookie);
+      await this.#store.forget(session);
     }
     this.#content = undefined;
   }
 
   /** Ends the session of a cookie; where the host does not know it any more, that is what was wanted. */
-  async #end(cookie: string): Promise<void> {
+  async #end(cookie: string | undefined): Promise<void> {
+    if (cookie === undefined) return;
     this.#client.useCookie(cookie);
     try {
       const content = await this.#retrieveContent();
       await this.#client.call(content.sessionManager, 'Logout');
     } catch (error) {
-      if (!(error instanceof VimFault && error.type === 'NotAuthenticated')) throw error;
+      const isOver = error instanceof VimFault && error.type === 'NotAuthenticated';
+      if (!isOver) throw translate(`log out from "${this.at.address}"`, error);
     }
     this.#client.useCookie(undefined);
   }
@@ -165,7 +170,6 @@ export class VsphereSession {
   /** Leaves a session that the host has ended, or says so of; should it still live, nothing of ours stays in it. */
   async #abandon(): Promise<void> {
     const content = await this.#content;
-    const cookie = this.#client.cookie();
     this.#content = undefined;
     if (content !== undefined) {
       await this.#client.call(content.sessionManager, 'Logout').catch((error: unknown) => {
@@ -173,7 +177,6 @@ export class VsphereSession {
       });
     }
     this.#client.useCookie(undefined);
-    if (cookie !== undefined) await this.#store.forget(cookie);
   }
 
   async close(): Promise<void> {
@@ -183,10 +186,8 @@ export class VsphereSession {
   async #open(): Promise<ServiceContent> {
     const what = `log in to "${this.at.address}" as "${this.at.username}"`;
     try {
-      const kept = await this.#store.load();
-      this.#client.useCookie(kept);
       const content = await this.#retrieveContent();
-      if (kept === undefined || !(await this.#isLoggedIn(content))) await this.#logIn(content, kept);
+      if (!(await this.#goOn(content))) await this.#logIn(content);
       this.#sessions++;
       return content;
     } catch (error) {
@@ -204,19 +205,28 @@ export class VsphereSession {
     }
   }
 
-  /** Begins a session where that of the cookie `dead` is over; goes on in another process's that was first. */
-  async #logIn(content: ServiceContent, dead: string | undefined): Promise<void> {
+  /** Goes on in a session that is noted and that the host knows; any other is noted no more. */
+  async #goOn(content: ServiceContent): Promise<boolean> {
+    for (const session of await this.#store.load()) {
+      this.#client.useCookie(session.cookie);
+      if (await this.#isLoggedIn(content)) return true;
+      // It may have failed to say so for another reason.
+      await this.#end(session.cookie);
+      await this.#store.forget(session);
+    }
     this.#client.useCookie(undefined);
+    return false;
+  }
+
+  /** Between the host's answer and the note of it nothing is waited for: who dies there leaves a session until it is idle for too long. */
+  async #logIn(content: ServiceContent): Promise<void> {
     await this.#client.call(content.sessionManager, 'Login', {
       userName: this.at.username,
       password: this.at.password.reveal(),
     });
-    const own = this.#client.cookie();
-    if (own === undefined) throw new Error('logged in without a cookie');
-    const kept = await this.#store.keep(own, dead);
-    if (kept === own) return;
-    await this.#end(own);
-    this.#client.useCookie(kept);
+    const cookie = this.#client.cookie();
+    if (cookie === undefined) throw new Error('logged in without a cookie');
+    this.#store.keep(cookie);
   }
 
   async #isLoggedIn(content: ServiceContent): Promise<boolean> {
