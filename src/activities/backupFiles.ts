@@ -31,8 +31,10 @@ export function createPreflightFiles(dependencies: Dependencies) {
   return async function preflightFiles(input: PreflightFilesInput): Promise<FilePreflightResult> {
     const { request, run, vm } = input;
     const { module, kind, include, exclude, points } = request;
-    refuseWish({ module: moduleOf(module), kind, include, exclude });
+    const carrier = moduleOf(module);
+    refuseWish({ module: carrier, kind, include, exclude });
     await findTool(programOf(module), `files of "${vm.name}"`, module.name !== 'command');
+    await carrier.check?.({ include, exclude }, cancellationSignal());
     if (!(await exists(points))) await checkDestination(points);
     const found = await preflightVolumes(dependencies, input);
     return { ...found, mountsAt: join(dependencies.mounted, run.runId) };
@@ -94,7 +96,13 @@ async function orderOf(
   await partial.make(formatOwner(owner));
   return {
     ...{ module: moduleOf(module), kind, include, exclude, points, pointName, partial: partial.name },
-    ...{ vm, path: mountsAt, volumes: mounted.map(moduleVolume), pointInTime: snapshot.takenAt },
+    ...{
+      runId: run.runId,
+      vm,
+      path: mountsAt,
+      volumes: mounted.map(moduleVolume),
+      pointInTime: snapshot.takenAt,
+    },
   };
 }
 

@@ -34,7 +34,10 @@ export function addBackupFiles(files: Command, readSettings: ReadSettings): void
     )
     .addOption(
       offering(
-        new Option('--module <name>', 'tar: archives of GNU tar; command: any program').default('tar'),
+        new Option(
+          '--module <name>',
+          'tar: archives of GNU tar; restic: snapshots in a repository of restic’s; command: any program',
+        ).default('tar'),
         MODULE_NAMES,
       ),
     )
@@ -52,12 +55,14 @@ export function addBackupFiles(files: Command, readSettings: ReadSettings): void
         '',
         'Examples:',
         '  everthaw files backup name:db1 --root /backups --kind incremental --include /srv --exclude "*.tmp"',
+        '  everthaw files backup name:db1 --root /backups --kind incremental --module restic --restic-repository /mnt/restic',
         '  everthaw files backup name:db1 --root /backups --module command -- rsync -a {path}/ /mirror/{vm}/',
       ].join('\n'),
     );
   addSettingFlags(
     command,
     ...(['root', 'transport', 'quiesce'] as const),
+    ...(['resticRepository', 'resticPasswordFile', 'resticEnvironmentFile'] as const),
     ...(['snapshotPolicy', 'preexistingSnapshot', 'preexistingMountPoint'] as const),
   );
   addRunFlags(addSeriesFlags(command)).action(

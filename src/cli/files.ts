@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import { addBackupFiles } from './backupFiles.js';
 import type { ReadSettings } from './readSettings.js';
+import { addResticFlags } from './settingFlags.js';
 
-/** Files: of a VM's volumes, and of a backup. To read them, settings say only where the state directory is. */
+/** Files: of a VM's volumes, and of a backup. To read them, settings say where the state directory is, and how a repository is reached. */
 export function addFiles(program: Command, readSettings: ReadSettings): void {
   const files = program
     .command('files')
@@ -10,7 +11,7 @@ export function addFiles(program: Command, readSettings: ReadSettings): void {
     .addHelpText('after', '\nExample:\n  everthaw files ls /backups/db1-fullVM');
   addBackupFiles(files, readSettings);
 
-  files
+  const ls = files
     .command('ls')
     .description('list a backup’s volumes, or what is in a directory on one')
     .argument('<backup>', 'its directory')
@@ -19,24 +20,35 @@ export function addFiles(program: Command, readSettings: ReadSettings): void {
     .addHelpText(
       'after',
       '\nExamples:\n  everthaw files ls /backups/db1-fullVM\n  everthaw files ls /backups/db1-fullVM /etc',
-    )
-    .action(async (backup: string, path: string | undefined, { json }: { json: boolean }) => {
+    );
+  addResticFlags(ls).action(
+    async (backup: string, path: string | undefined, { json, ...flags }: { json: boolean }) => {
       const { listVolumes, listDirectory } = await import('./listFiles.js');
-      const settings = await readSettings();
+      const settings = await readSettings(flags);
       if (path === undefined) await listVolumes(settings, backup, json);
       else await listDirectory(settings, backup, path, json);
-    });
+    },
+  );
 
-  files
+  const get = files
     .command('get')
     .description('copy files and directories out of a backup; exit code 3 if some could not be')
     .argument('<backup>', 'its directory')
     .argument('<path...>', 'as the guest has it, or below a volume: C:\\Data, /srv/data, scsi0:0/2/data')
     .requiredOption('--to <directory>', 'new or empty; its parent must exist')
     .option('--json', 'as one JSON object', false)
-    .addHelpText('after', '\nExample:\n  everthaw files get /backups/db1-fullVM /etc /srv/data --to /tmp/db1')
-    .action(async (backup: string, paths: readonly string[], { to, json }: { to: string; json: boolean }) => {
+    .addHelpText(
+      'after',
+      '\nExample:\n  everthaw files get /backups/db1-fullVM /etc /srv/data --to /tmp/db1',
+    );
+  addResticFlags(get).action(
+    async (
+      backup: string,
+      paths: readonly string[],
+      { to, json, ...flags }: { to: string; json: boolean },
+    ) => {
       const { getFiles } = await import('./getFiles.js');
-      await getFiles(await readSettings(), backup, paths, to, json);
-    });
+      await getFiles(await readSettings(flags), backup, paths, to, json);
+    },
+  );
 }

@@ -10,6 +10,7 @@ import type { CopiedFiles } from '../volumes/copyFiles.js';
 import { readVolumes } from '../volumes/readVolumes.js';
 import { openFilePoint } from '../integrations/reading/filePoint.js';
 import { imagesOf, openBackup } from './backupImages.js';
+import { repositories } from './moduleChoice.js';
 import { EXIT, Output } from './output.js';
 
 /** Copies files out of a backup. Exit code 3 where some that were wanted could not be. */
@@ -23,7 +24,7 @@ export async function getFiles(
   const output = new Output(json);
   const opened = await openBackup(backup);
   const point = isFileManifest(opened.manifest)
-    ? await openFilePoint(opened.directory, opened.manifest)
+    ? await openFilePoint(opened.directory, opened.manifest, repositories(settings))
     : undefined;
   const images = point === undefined ? await imagesOf(opened) : [];
   const { directory: to, isNew } = await emptyDirectory(toText);

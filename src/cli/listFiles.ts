@@ -8,6 +8,7 @@ import { openFilePoint } from '../integrations/reading/filePoint.js';
 import { findAllVolumes, readVolumes } from '../volumes/readVolumes.js';
 import type { NamedVolume } from '../volumes/volume.js';
 import { imagesOf, openBackup } from './backupImages.js';
+import { repositories } from './moduleChoice.js';
 import { EXIT, Output } from './output.js';
 import { formatTable } from './table.js';
 
@@ -74,7 +75,8 @@ export async function listDirectory(
   };
   const opened = await openBackup(backup);
   if (isFileManifest(opened.manifest)) {
-    await (await openFilePoint(opened.directory, opened.manifest)).list(path, tell);
+    const point = await openFilePoint(opened.directory, opened.manifest, repositories(settings));
+    await point.list(path, tell);
     return;
   }
   const images = await imagesOf(opened);

@@ -4,7 +4,6 @@ import { EverthawError } from '../domain/errors.js';
 import { FILE_KINDS } from '../domain/fileManifest.js';
 import { filePointsName } from '../domain/filePoints.js';
 import { formatBytes, formatDuration } from '../domain/format.js';
-import { MODULE_NAMES, type ModuleChoice } from '../domain/moduleChoice.js';
 import { printable } from '../domain/printable.js';
 import type { FileBackupRequest, FileBackupResult } from '../domain/runs.js';
 import { isScpUrl } from '../domain/scpUrl.js';
@@ -12,6 +11,7 @@ import type { VmSummary } from '../domain/vm.js';
 import { namesMany, parseVmSpec } from '../domain/vmSpec.js';
 import { backupAll, type BackUpOne } from './backupAll.js';
 import type { HostAccess } from './hostAccess.js';
+import { moduleChoice } from './moduleChoice.js';
 import { findVm, volumesRequest } from './runBackup.js';
 import type { RunFlags, SeriesFlags } from './runFlags.js';
 import { oneOf } from './values.js';
@@ -37,7 +37,7 @@ export async function runFileBackups(
   const { include, exclude } = wished;
   const wish = {
     kind: oneOf('--kind', wished.kind, FILE_KINDS),
-    module: moduleChoice(wished),
+    module: moduleChoice(settings, wished.module, wished.words),
     ...{ include, exclude },
   };
   const backUpOne: BackUpOne = (access, vm, below, member) =>
@@ -82,7 +82,8 @@ function describe(result: FileBackupResult): readonly string[] {
         `  ${name}${keptIn === undefined ? '' : `  ${keptIn}`}${limits === undefined ? '' : `  (${limits})`}`,
     ),
     ...result.notKept.map((line) => `  not kept: ${line}`),
-    ...(module === 'command' ? result.lastLines.map((line) => `  said: ${line}`) : []),
+    // What tar says is of files that it did not keep.
+    ...(module === 'tar' ? [] : result.lastLines.map((line) => `  said: ${line}`)),
     `  ${result.consistency}-consistent as of ${result.pointInTime}`,
     `  in snapshot for ${formatDuration(result.inSnapshotMs)}, ${formatDuration(result.durationMs)} in all`,
     ...(result.snapshotLeft === undefined
@@ -90,23 +91,6 @@ function describe(result: FileBackupResult): readonly string[] {
       : [`  snapshot ${result.snapshotLeft} stays, as the snapshot policy says`]),
     ...result.warnings.map((warning) => `  warning: ${warning}`),
   ].map(printable);
-}
-
-function moduleChoice({ module, words }: WishedFiles): ModuleChoice {
-  const name = oneOf('--module', module, MODULE_NAMES);
-  if (name === 'command' && words.length === 0)
-    throw refused(
-      '--module command',
-      'no program is named',
-      'write it behind --: -- rsync -a {path}/ /mirror/',
-    );
-  if (name !== 'command' && words.length > 0)
-    throw refused(
-      words.join(' '),
-      'only --module command takes words of its own',
-      'leave them out, or say --module command',
-    );
-  return name === 'command' ? { name, words } : { name };
 }
 
 function rootOf({ backup: { root } }: Settings, vmText: string): string {

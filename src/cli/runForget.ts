@@ -6,8 +6,10 @@ import { printable } from '../domain/printable.js';
 import { hasRules, judgeRetention, vmKeyOf, type Decision, type KeepRules } from '../domain/retention.js';
 import { endForgetting, forgetPoint, type Forgotten } from '../destinations/forgetPoint.js';
 import { surveyOf, type Retained, type Survey } from '../destinations/retainedPoints.js';
+import { heldElsewhere } from '../integrations/heldElsewhere.js';
 import { isAgreed } from './agreement.js';
 import type { ForgetFlags } from './forget.js';
+import { repositories } from './moduleChoice.js';
 import { EXIT, Output } from './output.js';
 import { storedBackupsBelow, storedPlace } from './storedBackups.js';
 import { formatTable } from './table.js';
@@ -17,11 +19,12 @@ const MOST = 100_000;
 
 /** Shows what rules make of the backups below directories, asks, and removes what no rule keeps. @throws EverthawError */
 export async function runForget(
-  { timeZone }: Pick<Settings, 'timeZone'>,
+  settings: Settings,
   directories: readonly string[],
   flags: ForgetFlags,
 ): Promise<void> {
   const output = new Output(flags.json);
+  const { timeZone } = settings;
   const rules = rulesOf(flags);
   const isAsked = !flags.dryRun && !flags.yes;
   if (isAsked && (flags.json || !process.stdin.isTTY)) throw nobodyAsked();
@@ -38,6 +41,11 @@ export async function runForget(
   if (flags.dryRun || doomed.length + survey.removing.length === 0) return;
   if (isAsked && !(await isAgreed(questionOf(doomed, decisions.length, survey.removing.length), output)))
     return;
+  const elsewhere = heldElsewhere(repositories(settings));
+  const forgetOne = async ({ listed, runId }: Retained): Promise<Forgotten> =>
+    forgetPoint(await storedPlace(listed.directory), runId, randomUUID(), elsewhere);
+  const endOne = async (directory: string): Promise<Forgotten> =>
+    endForgetting(await storedPlace(directory), elsewhere);
   const outcomes = [
     ...(await each(doomed, ({ listed }) => listed.directory, forgetOne, output)),
     ...(await each(survey.removing, (directory) => directory, endOne, output)),
@@ -142,14 +150,6 @@ function questionOf(doomed: readonly Retained[], all: number, removing: number):
   const bytes = doomed.reduce((sum, { listed }) => sum + listed.sizeBytes, 0);
   const rest = removing === 0 ? '' : ` and remove what is left of ${removing}`;
   return `forget ${doomed.length} of ${all} backups (${formatBytes(bytes)})${rest}?`;
-}
-
-async function forgetOne({ listed, runId }: Retained): Promise<Forgotten> {
-  return forgetPoint(await storedPlace(listed.directory), runId, randomUUID());
-}
-
-async function endOne(directory: string): Promise<Forgotten> {
-  return endForgetting(await storedPlace(directory));
 }
 
 /** One after the other; one that fails holds up no other. @returns of each whether it is gone */

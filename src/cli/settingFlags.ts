@@ -22,3 +22,8 @@ export function addHostFlags(command: Command): Command {
     ...(['pointInTime', 'scratchDirectory', 'nbdTransport', 'freezeUnguarded'] as const),
   );
 }
+
+/** How the repository of a backup by restic is reached. */
+export function addResticFlags(command: Command): Command {
+  return addSettingFlags(command, 'resticRepository', 'resticPasswordFile', 'resticEnvironmentFile');
+}

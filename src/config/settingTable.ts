@@ -437,6 +437,30 @@ export const SETTINGS = {
     defaultTold: 'this machine’s own',
   },
 
+  resticRepository: {
+    kind: GIVEN,
+    what: 'repository of restic’s that files of VMs are backed up to: a directory, `sftp:…`, `rest:…`, `s3:…`',
+    env: 'RESTIC_REPOSITORY',
+    flag: '--restic-repository <place>',
+    section: 'proxy',
+    key: 'resticRepository',
+  },
+  resticPasswordFile: {
+    kind: PATH,
+    what: 'file that holds its password',
+    env: 'RESTIC_PASSWORD_FILE',
+    flag: '--restic-password-file <file>',
+    section: 'proxy',
+    key: 'resticPasswordFile',
+  },
+  resticEnvironmentFile: {
+    kind: PATH,
+    what: 'file with NAME=value in each line, which restic gets in its environment: keys of an object store',
+    env: 'EVERTHAW_RESTIC_ENVIRONMENT_FILE',
+    flag: '--restic-environment-file <file>',
+    section: 'proxy',
+    key: 'resticEnvironmentFile',
+  },
   vmNameCache: {
     kind: PATH,
     what: 'VMNAMECACHE: file that remembers which VM had which address, so that a VM is found that is off',

@@ -68,6 +68,12 @@ export interface Settings {
     | 'preexistingSnapshot'
     | 'preexistingMountPoint'
   >;
+  /** The repository that `--module restic` backs files up to. */
+  readonly restic: {
+    readonly place: string | undefined;
+    readonly passwordFile: string | undefined;
+    readonly environmentFile: string | undefined;
+  };
   /** What a VM is named by that is given without a kind. */
   readonly lookup: SettingValues['lookup'];
   readonly retries: RetrySettings;
@@ -174,6 +180,11 @@ function settingsOf(values: SettingValues, sources: Sources, env: NodeJS.Process
       snapshotPolicy: values.snapshotPolicy,
       preexistingSnapshot: values.preexistingSnapshot,
       preexistingMountPoint: values.preexistingMountPoint,
+    },
+    restic: {
+      place: values.resticRepository,
+      passwordFile: values.resticPasswordFile,
+      environmentFile: values.resticEnvironmentFile,
     },
     lookup: values.lookup,
     retries: { maximumRetries: values.retries, backoffMs: values.backoff * 1000 },

@@ -14,36 +14,54 @@ export type Forgotten =
   | { readonly state: 'gone' }
   | { readonly state: 'kept'; readonly why: string };
 
+/** What a restore point has in other places than its directory: an integration module carried it there. */
+export interface HeldElsewhere {
+  /** Why it could not be removed there; undefined where it can, or where there is nothing. */
+  refusal(manifest: AnyManifest): string | undefined;
+  /** Removes it; done again, it is done. @throws EverthawError */
+  remove(manifest: AnyManifest): Promise<void>;
+}
+
 /**
  * Removes a restore point where it is. It gets another name first, under which nobody takes it for a backup, and by which a later
  * {@link endForgetting} finds it if this is cut off; of two who try, one has it. Only then, when nobody else gets at it by its name,
  * is it looked at once more: it must be the restore point of that run, with nothing else in it, no run's and not protected; else it gets
  * its name back. Nothing is removed but the files that its manifest lists, each by its name, and the directory once it is empty: no
- * link is followed, no directory gone down into, no mount crossed.
+ * link is followed, no directory gone down into, no mount crossed. What it has elsewhere goes before them.
  *
  * @throws EverthawError where a step fails
  */
-export async function forgetPoint(place: StoredPlace, runId: string, id: string): Promise<Forgotten> {
+export async function forgetPoint(
+  place: StoredPlace,
+  runId: string,
+  id: string,
+  elsewhere: HeldElsewhere,
+): Promise<Forgotten> {
   const { directory, path, scripts } = place;
   const renamed = { scripts, directory: forgottenName(directory, id), path: forgottenName(path, id) };
   const said = await scripts.run(`forget "${directory}"`, RENAME, [path, renamed.path]);
   if (!said.startsWith('renamed')) return { state: 'gone' };
-  return removeProved(renamed, runId);
+  return removeProved(renamed, runId, elsewhere);
 }
 
 /** Goes on with what {@link forgetPoint} was cut off in. @throws EverthawError where a step fails */
-export function endForgetting(place: StoredPlace): Promise<Forgotten> {
-  return removeProved(place, undefined);
+export function endForgetting(place: StoredPlace, elsewhere: HeldElsewhere): Promise<Forgotten> {
+  return removeProved(place, undefined, elsewhere);
 }
 
-async function removeProved(place: StoredPlace, runId: string | undefined): Promise<Forgotten> {
+async function removeProved(
+  place: StoredPlace,
+  runId: string | undefined,
+  elsewhere: HeldElsewhere,
+): Promise<Forgotten> {
   const { directory, path, scripts } = place;
   const what = `remove "${directory}"`;
   const said = await scripts.run(what, IS_THERE, [path]);
   if (!said.startsWith('there')) return { state: 'gone' };
   const tree = await readTree(scripts, what, path, 'one file system');
-  const proof = proofOf(tree, directory, runId);
+  const proof = proofOf(tree, directory, runId, elsewhere);
   if (proof.why === undefined) {
+    if (proof.manifest !== undefined) await elsewhere.remove(proof.manifest);
     const names = Buffer.from(proof.files.map((name) => `${name}\0`).join(''));
     await scripts.runLong(what, REMOVE, [path], undefined, names);
     return { state: 'forgotten' };
@@ -58,13 +76,14 @@ async function removeProved(place: StoredPlace, runId: string | undefined): Prom
 interface Proof {
   /** Why it may not be removed. */
   readonly why?: string;
+  readonly manifest?: AnyManifest;
   /** Names of what is removed. */
   readonly files: readonly string[];
   /** Whether all of it is there; undefined where its manifest cannot be read. */
   readonly isWhole?: boolean;
 }
 
-function proofOf(tree: Tree, directory: string, runId: string | undefined): Proof {
+function proofOf(tree: Tree, directory: string, runId: string | undefined, elsewhere: HeldElsewhere): Proof {
   const entries = tree.entriesOf('');
   if (entries.size === 0) return { files: [] };
   let manifest: AnyManifest;
@@ -83,8 +102,8 @@ function proofOf(tree: Tree, directory: string, runId: string | undefined): Proo
       ? 'a run owns it'
       : runId !== undefined && manifest.runId !== runId
         ? 'another backup took its place meanwhile'
-        : othersWhy(othersIn(names, manifest));
-  return { files, isWhole, ...(why === undefined ? {} : { why }) };
+        : (othersWhy(othersIn(names, manifest)) ?? elsewhere.refusal(manifest));
+  return { manifest, files, isWhole, ...(why === undefined ? {} : { why }) };
 }
 
 /** Why what lies beside a backup keeps it. */

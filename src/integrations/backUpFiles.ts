@@ -9,6 +9,7 @@ import { selectionsOf, spelled, type Selection } from './selection.js';
 
 /** A file-level backup of volumes that are mounted. */
 export interface FileBackup extends FileWish {
+  readonly runId: string;
   readonly vm: { readonly name: string; readonly instanceUuid: string };
   /** The directory that has all volumes below it. */
   readonly path: string;
@@ -82,7 +83,7 @@ async function move(
   signal: AbortSignal,
   tell: (progress: ModuleProgress) => void,
 ): Promise<BackedUpFiles> {
-  const { module, vm, path, include, exclude, partial, pointInTime, pointName } = order;
+  const { module, runId, vm, path, include, exclude, partial, pointInTime, pointName } = order;
   const kind = fullBecause === undefined ? order.kind : 'full';
   const scratch = join(partial, '.module');
   await rm(scratch, { recursive: true, force: true });
@@ -91,7 +92,7 @@ async function move(
   try {
     moved = await module.move(
       {
-        ...{ vmName: vm.name, kind, path, selections, directory: partial, scratch },
+        ...{ vmName: vm.name, runId, kind, path, selections, directory: partial, scratch },
         ...{ pointName, pointInTimeMs: Date.parse(pointInTime) },
         ...(point === undefined ? {} : { base: point }),
       },

@@ -1,6 +1,7 @@
 import type { ModuleChoice } from '../domain/moduleChoice.js';
 import { command } from './command.js';
 import type { IntegrationModule } from './module.js';
+import { restic } from './restic.js';
 import { tar } from './tar.js';
 
 /** The module that a run was told to take. */
@@ -8,6 +9,8 @@ export function moduleOf(choice: ModuleChoice): IntegrationModule {
   switch (choice.name) {
     case 'tar':
       return tar;
+    case 'restic':
+      return restic(choice.repository);
     case 'command':
       return command(choice.words);
   }

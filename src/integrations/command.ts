@@ -10,16 +10,16 @@ export function command(words: readonly string[]): IntegrationModule {
     kinds: ['full', 'differential', 'incremental'],
     place: program,
     chains: false,
-    move: async ({ vmName, kind, path, selections }, signal, tell) => {
+    check: ({ include, exclude }) => {
       if (program === '') throw refused('no program is named', 'name one: its words, the first the program');
-      const chosen = selections.some(
-        ({ paths, excludes }) => paths.length + excludes.paths.length + excludes.names.length > 0,
-      );
-      if (chosen)
+      if (include.length + exclude.length > 0)
         throw refused(
           'what is included and excluded is for modules that know what it means',
-          'let the program choose, or take tar, restic or rclone',
+          'let the program choose, or take tar or restic',
         );
+      return Promise.resolve();
+    },
+    move: async ({ vmName, kind, path, selections }, signal, tell) => {
       const meant: Readonly<Record<string, string>> = { path, vm: vmName, kind };
       const filled = args.map((word) =>
         word.replace(/\{(path|vm|kind)\}/g, (_, name: string) => meant[name] ?? ''),

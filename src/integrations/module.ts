@@ -2,6 +2,12 @@ import type { FileKind, FileVolume } from '../domain/fileManifest.js';
 import type { ManifestFile } from '../domain/manifest.js';
 import type { Selection } from './selection.js';
 
+/** What of a guest is backed up, in its own words (patterns.ts). */
+export interface Patterns {
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+}
+
 /** What carries mounted volumes, or an export, to where they are kept. docs/modules.md shows another one. */
 export interface IntegrationModule {
   /** As a job names it; it stands in the manifests of what it made. */
@@ -11,6 +17,8 @@ export interface IntegrationModule {
   readonly place?: string;
   /** Whether a restore point of its that has a base needs it to be restored. */
   readonly chains: boolean;
+  /** Sees what can be seen before a snapshot is taken. @throws EverthawError where it could not work */
+  check?(chosen: Patterns, signal: AbortSignal): Promise<void>;
   /**
    * Moves all that is selected, or fails: of what it leaves out it says why in `notKept`, and what could not be read is an error. On
    * `signal` it ends all that it started, and then fails.
@@ -27,6 +35,8 @@ export type ModuleVolume = Pick<FileVolume, 'id' | 'name' | 'fileSystem' | 'uuid
 
 export interface ModuleOrder {
   readonly vmName: string;
+  /** Whose it is: attempts of one run do the same thing. */
+  readonly runId: string;
   readonly kind: FileKind;
   /** The directory that has all volumes below it, or the export. */
   readonly path: string;
@@ -63,7 +73,7 @@ export interface Moved {
   /** Files that it wrote into the directory, hashed. */
   readonly files: readonly ManifestFile[];
   readonly notKept: readonly string[];
-  /** The last lines that its program said. */
+  /** The last lines that its program said, where they are worth reading. */
   readonly lastLines: readonly string[];
 }
 

@@ -1,14 +1,12 @@
 import { EverthawError } from '../domain/errors.js';
 import type { FileKind } from '../domain/fileManifest.js';
-import type { IntegrationModule } from './module.js';
+import type { IntegrationModule, Patterns } from './module.js';
 import { checkPattern } from './patterns.js';
 
 /** What a file-level backup is to be like, as far as it can be told before a volume is mounted. */
-export interface FileWish {
+export interface FileWish extends Patterns {
   readonly module: IntegrationModule;
   readonly kind: FileKind;
-  readonly include: readonly string[];
-  readonly exclude: readonly string[];
 }
 
 /** @throws EverthawError WrongUsage where no VM could be backed up like that */

@@ -7,7 +7,7 @@ import { fileNameOf } from '../domain/fileName.js';
 import type { ManifestFile } from '../domain/manifest.js';
 import { copyToFile } from '../disks/copier.js';
 import { hashFile } from '../disks/hashFile.js';
-import { fileSystemOf } from '../volumes/fileSystems.js';
+import { hasSteadyNumbers } from '../volumes/fileSystems.js';
 import { formatListing, NO_DEVICE, parseListing, type Listing } from './listingFile.js';
 import {
   BaseRefused,
@@ -64,7 +64,7 @@ async function archive(
   const { volume } = selection;
   const scratch = (name: string): string => join(order.scratch, `${index}.${name}`);
   const [listing, complaints, lock] = [scratch('listing'), scratch('complaints'), scratch('lock')];
-  const isSteady = hasSteadyInodes(volume.fileSystem);
+  const isSteady = hasSteadyNumbers(volume.fileSystem);
   const base = order.base && (await fetchListing(order.base, volume, isSteady, listing, signal));
   const { anchored, floating } = tarExcludes(selection.excludes);
   await writeFile(scratch('anchored'), anchored);
@@ -142,11 +142,6 @@ function tarWords({ volume, ignoresCase }: Selection, scratch: (name: string) =>
     ...['--no-anchored', `--exclude-from=${scratch('floating')}`, '--no-ignore-case'],
     ...['-C', volume.directory, '--null', '--verbatim-files-from', `--files-from=${scratch('wanted')}`],
   ];
-}
-
-/** Where no file system's own numbers of files are seen, they are others at each mount. */
-function hasSteadyInodes(fileSystem: string | undefined): boolean {
-  return fileSystemOf(fileSystem ?? '')?.program !== 'grub-mount';
 }
 
 /** FAT keeps times by the guest's own zone, and another that differs by a day is possible. */

@@ -83,3 +83,8 @@ export function fileSystemRefusal({ fileSystem, isAmbiguous }: Probed): string |
 export function fileSystemOf(name: string): FileSystem | undefined {
   return Object.hasOwn(FILE_SYSTEMS, name) ? FILE_SYSTEMS[name] : undefined;
 }
+
+/** Whether its files have the same numbers at each mount: GRUB's reader makes them up. */
+export function hasSteadyNumbers(fileSystem: string | undefined): boolean {
+  return fileSystemOf(fileSystem ?? '')?.program !== 'grub-mount';
+}

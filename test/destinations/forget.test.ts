@@ -17,6 +17,8 @@ import { run, type Ran } from '../lab/run.js';
 import { LabSshd } from '../lab/sshd.js';
 import { Terminal } from '../lab/terminal.js';
 
+const NOTHING_ELSEWHERE = { refusal: () => undefined, remove: () => Promise.resolve() };
+
 const DB = '50c429f0-0000-4000-8000-00000000000a';
 const WEB = '50c429f0-0000-4000-8000-00000000000b';
 
@@ -320,14 +322,14 @@ describe('a restore point that is no longer what was judged gets its name back',
     if (change.includes('holds')) await writeFile(join(directory, 'notes.txt'), 'mine');
     if (change.includes('run’s')) await writeFile(join(directory, '.everthaw-owner'), 'whose');
     const runId = change.includes('another') ? 'earlier' : 'judged';
-    expect(await forgetPoint(place, runId, randomUUID())).toEqual({ state: 'kept', why });
+    expect(await forgetPoint(place, runId, randomUUID(), NOTHING_ELSEWHERE)).toEqual({ state: 'kept', why });
     expect(await standing()).toEqual(['db']);
     expect(await readdir(directory)).toContain('virtio0-0.raw');
   });
 
   it('one that is not there is gone already', async () => {
     const place = await new Destinations('').placeAt(join(root, 'nowhere'));
-    expect(await forgetPoint(place, 'judged', randomUUID())).toEqual({ state: 'gone' });
+    expect(await forgetPoint(place, 'judged', randomUUID(), NOTHING_ELSEWHERE)).toEqual({ state: 'gone' });
   });
 
   it('one whose removal was cut off before it was looked at is back with the next forget', async () => {

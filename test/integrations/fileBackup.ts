@@ -29,6 +29,9 @@ let points = 0;
 
 /** A file-level restore point of the VM "vm" below a root, made as a run makes one. Each is taken a minute after the one before. */
 export async function makePoint(root: string, asked: Asked): Promise<Made> {
+  const signal = asked.signal ?? new AbortController().signal;
+  const chosen = { include: asked.include ?? [], exclude: asked.exclude ?? [] };
+  await asked.module.check?.(chosen, signal);
   const pointInTime = asked.pointInTime ?? new Date(Date.now() + 60_000 * ++points);
   const runId = randomUUID();
   const below = join(root, filePointsName('vm'));
@@ -41,12 +44,12 @@ export async function makePoint(root: string, asked: Asked): Promise<Made> {
   const instanceUuid = asked.vmUuid ?? '50c429f0-d790-5d9d-9f6a-740d2ab1154a';
   const made = await backUpFiles(
     {
-      ...{ module: asked.module, kind: asked.kind, vm: { name: 'vm', instanceUuid } },
-      ...{ path: root, volumes: asked.volumes, include: asked.include ?? [], exclude: asked.exclude ?? [] },
+      ...{ runId, module: asked.module, kind: asked.kind, vm: { name: 'vm', instanceUuid } },
+      ...{ path: root, volumes: asked.volumes, ...chosen },
       ...{ pointInTime: pointInTime.toISOString(), points: below, pointName: filePointName(pointInTime) },
       partial: partial.name,
     },
-    asked.signal ?? new AbortController().signal,
+    signal,
     () => undefined,
   );
   const vm = { name: 'vm', instanceUuid, biosUuid: instanceUuid, powerState: 'on' };

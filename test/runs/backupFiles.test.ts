@@ -135,7 +135,10 @@ describe.skipIf(!IS_ROOT)(`backups of files${IS_ROOT ? '' : ' (SKIPPED: mounting
   };
 
   /** Begins one whose bytes come slowly, and waits until its module reads. */
-  async function beginSlowly(...words: readonly string[]): Promise<{ readonly ended: Promise<Ran> }> {
+  async function beginSlowly(
+    reader = 'tar',
+    ...words: readonly string[]
+  ): Promise<{ readonly ended: Promise<Ran> }> {
     const limit = { path: '/folder', bytesPerSecond: SLOW_BYTES_PER_SECOND };
     const ended = backUp(...words);
     await until(
@@ -143,7 +146,8 @@ describe.skipIf(!IS_ROOT)(`backups of files${IS_ROOT ? '' : ' (SKIPPED: mounting
       AbortSignal.timeout(60_000),
     );
     await lab.vcenter.control('POST', '/throttle', limit);
-    const isReading = () => processesOf(lab.everthaw.state).some(({ program }) => program.endsWith('/tar'));
+    const isReading = () =>
+      processesOf(lab.everthaw.state).some(({ program }) => program.endsWith(`/${reader}`));
     await until(isReading, AbortSignal.timeout(60_000));
     return { ended };
   }
@@ -182,6 +186,41 @@ describe.skipIf(!IS_ROOT)(`backups of files${IS_ROOT ? '' : ' (SKIPPED: mounting
     expect(await readdir(points)).toEqual([]);
   });
 
+  it('by restic: each point is a snapshot that comes back, and a killed worker leaves neither lock nor snapshot', async () => {
+    const at = { repository: join(images, 'repository'), password: join(images, 'password') };
+    await writeFile(at.password, 'a password');
+    const named = ['--restic-repository', at.repository, '--restic-password-file', at.password];
+    const restic = async (...words: readonly string[]): Promise<string> =>
+      (await run('restic', ['-r', at.repository, '-p', at.password, ...words])).stdout;
+    const snapshots = await lab.callsOf('CreateSnapshot_Task');
+    const refused = await backUp('--module', 'restic', ...named);
+    expect(refused.stderr).toContain(`make one: restic --repo ${at.repository}`);
+    expect(await lab.callsOf('CreateSnapshot_Task')).toBe(snapshots);
+    await restic('init');
+    const words = ['--include', '/var/lib/app', '--module', 'restic', ...named];
+    const before = await asGuest();
+    const full = await made(...words);
+    await writeFile(join(images, 'three'), 'for restic');
+    const after = await asGuest(`write ${join(images, 'three')} three`);
+    const { ended } = await beginSlowly('restic', '--kind', 'incremental', '--json', ...words);
+    await lab.everthaw.killWorker();
+    await lab.everthaw.startWorker();
+    await lab.vcenter.heal();
+    const ran = await ended;
+    expect(ran).toMatchObject({ code: 0 });
+    const next = JSON.parse(ran.stdout.trim().split('\n').at(-1) ?? '') as FileBackupResult;
+    expect(next).toMatchObject({ kind: 'file-incremental', module: 'restic' });
+    for (const [point, seen] of [
+      [full, before],
+      [next, after],
+    ] as const) {
+      const copy = await get(point.directory, '/var/lib/app', ...named);
+      expect(await contentsOf(join(copy, 'var/lib/app'))).toBe(seen);
+    }
+    expect(await readdir(join(at.repository, 'locks'))).toEqual([]);
+    expect(JSON.parse(await restic('snapshots', '--json'))).toHaveLength(2);
+  });
+
   it('by any command: it is told where the volumes are, and what it ends with counts', async () => {
     const mirror = join(images, 'mirror');
     const good = await backUp(
@@ -207,6 +246,12 @@ describe.skipIf(!IS_ROOT)(`backups of files${IS_ROOT ? '' : ' (SKIPPED: mounting
     ],
     [['--module', 'command'], 'no program is named'],
     [['--kind', 'partial'], '"partial" is none of full, differential, incremental'],
+    [['--module', 'command', '--exclude', '*.tmp', '--', 'true'], 'for modules that know what it means'],
+    [['--module', 'restic'], 'no repository is named'],
+    [
+      ['--module', 'restic', '--restic-repository', 'rest:https://u:p@h/', '--restic-password-file', 'p'],
+      'has a password in it',
+    ],
     [['--', 'word'], 'only --module command takes words of its own'],
   ])('is refused with %j, and says why', async (words, why) => {
     const ran = await backUp(...words);

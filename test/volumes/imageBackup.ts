@@ -39,7 +39,10 @@ export async function writeImageBackup(directory: string, disks: readonly Backed
 }
 
 /** `everthaw files` with a state directory of its own. */
-export function filesIn(state: string): (...words: readonly string[]) => Promise<Ran> {
-  const env = { ...process.env, EVERTHAW_STATE: state, EVERTHAW_CONFIG: '/dev/null' };
+export function filesIn(
+  state: string,
+  more: NodeJS.ProcessEnv = {},
+): (...words: readonly string[]) => Promise<Ran> {
+  const env = { ...process.env, EVERTHAW_STATE: state, EVERTHAW_CONFIG: '/dev/null', ...more };
   return (...words) => run(process.execPath, [EVERTHAW, 'files', ...words], { env, mayFail: true });
 }

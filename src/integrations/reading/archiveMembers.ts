@@ -1,5 +1,6 @@
 import { bytesOf, pathIn } from './treeState.js';
 import { endOfModule, moduleFailed } from '../moduleProgram.js';
+import { wholeLines } from '../wholeLines.js';
 
 /** What an archive says of a file. Names are bytes (treeState.ts). */
 export interface Member {
@@ -21,7 +22,6 @@ const LINE =
 
 /** Tells of each member of an archive; of its data nothing is read. @throws EverthawError */
 export async function readMembers(archive: string, tell: (member: Member) => void): Promise<void> {
-  let cut = '';
   let unread: string | undefined;
   const what = `list the archive "${archive}"`;
   const { exit, firstLines } = await endOfModule(
@@ -33,15 +33,11 @@ export async function readMembers(archive: string, tell: (member: Member) => voi
       ],
       what,
       debian: 'tar',
-      onOutput: (text) => {
-        const lines = (cut + text).split('\n');
-        cut = lines.pop() ?? '';
-        for (const line of lines) {
-          const member = parseMember(line);
-          if (member === undefined) unread ??= line;
-          else tell(member);
-        }
-      },
+      onOutput: wholeLines((line) => {
+        const member = parseMember(line);
+        if (member === undefined) unread ??= line;
+        else tell(member);
+      }).add,
     },
     new AbortController().signal,
   );

@@ -10,8 +10,10 @@ import { findPath, placeOf, volumesWithin } from '../../volumes/guestPath.js';
 import type { FileEntry } from '../../volumes/listFiles.js';
 import { makePlace } from '../../volumes/makePlace.js';
 import { endOfModule, moduleFailed } from '../moduleProgram.js';
+import { repositoryOf, type Repositories } from '../repositories.js';
 import { removeTree } from './copyFromTar.js';
 import type { FileReader, WantedFiles } from './fileReader.js';
+import { resticReader } from './resticReader.js';
 import { tarReader } from './tarReader.js';
 
 /** A file-level restore point of this machine, open to be read. */
@@ -23,10 +25,21 @@ export interface FilePoint {
 }
 
 /** @throws EverthawError BackupDamaged where what it is built on is not there; WrongUsage where its files are read by other means */
-export async function openFilePoint(directory: string, manifest: FileManifest): Promise<FilePoint> {
+export async function openFilePoint(
+  directory: string,
+  manifest: FileManifest,
+  repositories: Repositories,
+): Promise<FilePoint> {
   const chain = await chainOf(localBackup(directory), manifest);
   if ('fault' in chain) throw damaged(directory, chain.fault);
-  const reader = readerOf(directory, manifest, () => tarReader(chain.links, manifest));
+  const reader = readerOf(directory, manifest, {
+    tar: () => tarReader(chain.links, manifest),
+    restic: () =>
+      resticReader(
+        repositoryOf(manifest, repositories, `read the files of the backup in "${directory}"`),
+        directory,
+      ),
+  });
   return {
     list: (path, tell) => reader.list(findPath(path, manifest.volumes), tell),
     copy: async (paths, to, keepsOwners) => {
@@ -37,8 +50,13 @@ export async function openFilePoint(directory: string, manifest: FileManifest): 
   };
 }
 
-function readerOf(directory: string, { module }: FileManifest, tar: () => FileReader): FileReader {
-  if (module.name === 'tar') return tar();
+function readerOf(
+  directory: string,
+  { module }: FileManifest,
+  readers: Readonly<Record<string, () => FileReader>>,
+): FileReader {
+  const reader = Object.hasOwn(readers, module.name) ? readers[module.name] : undefined;
+  if (reader !== undefined) return reader();
   throw new EverthawError({
     code: 'WrongUsage',
     what: `read the files of the backup in "${directory}"`,
