@@ -76,9 +76,9 @@ async function damage(file: string): Promise<void> {
 const KINDS: Readonly<Record<HostKind, readonly string[]>> = {
   vsphere: [
     ...['lease', 'datastore', 'restore import', 'restore upload'],
-    ...(process.getuid?.() === 0 ? ['mount'] : []),
+    ...(process.getuid?.() === 0 ? ['mount', 'files'] : []),
   ],
-  libvirt: ['pull', 'overlay', 'restore copy', ...(process.getuid?.() === 0 ? ['mount'] : [])],
+  libvirt: ['pull', 'overlay', 'restore copy', ...(process.getuid?.() === 0 ? ['mount', 'files'] : [])],
 };
 
 /** What stands for less time than a look takes, most of the times, has tests of its own below. */

@@ -43,7 +43,7 @@ export interface Harm {
   /** Whether the lab's VM is another afterwards, so that the next case gets a new lab. */
   readonly spoilsScene?: boolean;
   /** Kinds of run that it is done to; all if it is not said. */
-  readonly runs?: 'backup' | 'restore';
+  readonly runs?: readonly Job['run'][];
   /** Whether it is done only to runs that reach their host over this. */
   readonly over?: 'ssh';
   /** Whether it needs a destination that is soon full. */
@@ -55,7 +55,7 @@ export interface Harm {
 
 /** Whether a harm can be done to a kind of run. */
 export function canBefall({ runs, over }: Harm, job: Job): boolean {
-  return (runs === undefined || runs === job.run) && (over === undefined || over === job.over);
+  return (runs?.includes(job.run) ?? true) && (over === undefined || over === job.over);
 }
 
 export const BOTH = ['vsphere', 'libvirt'] as const satisfies readonly HostKind[];

@@ -8,7 +8,7 @@ export type HostKind = 'vsphere' | 'libvirt';
 /** A kind of run that a scene can do, with the steps that it consists of. */
 export interface Job {
   readonly name: string;
-  readonly run: 'backup' | 'restore' | 'mount';
+  readonly run: 'backup' | 'files' | 'restore' | 'mount';
   /** Activities in their order, from the first to the last. */
   readonly steps: readonly string[];
   /** The step that moves bytes. */
@@ -35,7 +35,7 @@ export interface Watched {
 /** Where a case's run writes to. */
 export interface Errand {
   readonly job: Job;
-  /** Of a backup its directory; of a restore the name of the VM to be. */
+  /** Of a backup its directory; of a backup of files the one that restore points lie in; of a restore the name of the VM to be. */
   readonly target: string;
   readonly vmName: string;
   /** Command and arguments. */

@@ -9,7 +9,7 @@ export const fillDestination: Harm = {
   hosts: BOTH,
   when: 'at a moment',
   demand: 'released',
-  runs: 'backup',
+  runs: ['backup', 'files'],
   smallDestination: true,
   async strike({ scene, chance }) {
     const filler = join(smallDestination(scene.everthaw.directory), 'somebody-elses-file');

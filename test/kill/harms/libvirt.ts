@@ -96,7 +96,7 @@ export const powerCycle: Harm = {
   hosts: ONLY_LIBVIRT,
   when: 'at a moment',
   demand: 'released',
-  runs: 'backup',
+  runs: ['backup'],
   async strike({ scene, chance }) {
     const { guest } = sceneOf(scene);
     await guest.powerOff();
@@ -118,7 +118,7 @@ export const suspend: Harm = {
   hosts: ONLY_LIBVIRT,
   when: 'at a moment',
   demand: 'released',
-  runs: 'backup',
+  runs: ['backup'],
   async strike({ scene, chance }) {
     const { libvirt, guest } = sceneOf(scene);
     await libvirt.tryVirsh('suspend', guest.name);

@@ -136,7 +136,7 @@ export const renameVm: Harm = {
   hosts: ONLY_VSPHERE,
   when: 'at a moment',
   demand: 'released',
-  runs: 'backup',
+  runs: ['backup'],
   async strike({ scene, vmName, chance }) {
     const vcenter = vcenterOf(scene);
     const { moref } = await vcenter.vm(vmName);
@@ -158,7 +158,7 @@ export const moveVm: Harm = {
   hosts: ONLY_VSPHERE,
   when: 'at a moment',
   demand: 'succeeded',
-  runs: 'backup',
+  runs: ['backup'],
   async strike({ scene, vmName, chance }) {
     const vcenter = vcenterOf(scene);
     const { moref } = await vcenter.vm(vmName);
@@ -183,7 +183,7 @@ export const registerAgain: Harm = {
   hosts: ONLY_VSPHERE,
   when: 'at a moment',
   demand: 'released',
-  runs: 'backup',
+  runs: ['backup'],
   async strike({ scene, vmName, chance }) {
     const vcenter = vcenterOf(scene);
     const { vmxPath } = await vcenter.vm(vmName);

@@ -10,7 +10,7 @@ import type { LabEverthaw } from '../../lab/everthaw.js';
 import { LabGuest } from '../../lab/guest.js';
 import { LabLibvirt } from '../../lab/libvirt.js';
 import { leftoversOnLibvirt } from '../../lab/libvirtLeftovers.js';
-import { recordsOn } from '../../lab/records.js';
+import { countRecords, recordsOn } from '../../lab/records.js';
 import { fingerprint } from '../../lab/refusal.js';
 import { run } from '../../lab/run.js';
 import { LabSshd } from '../../lab/sshd.js';
@@ -19,6 +19,7 @@ import { BOUNDS } from '../bounds.js';
 import { FreezeWatch } from './freezeWatch.js';
 import type { Errand, Job, Scene, SeenHolding, Watched } from '../scene.js';
 import { readMounted } from '../reader.js';
+import { FILES_JOB, filePointsIn, filesErrand, wrongFiles } from './filePoints.js';
 import { hasManifest } from './results.js';
 import { Stage } from './stage.js';
 
@@ -68,7 +69,7 @@ export const LIBVIRT_JOBS: readonly LibvirtJob[] = [
   { name: 'restore copy', ...TO_VM, flags: ['--new-addresses'] },
   { name: 'restore over', ...TO_VM, flags: ['--overwrite'], overwrites: true },
   // Nobody but root can mount for others.
-  ...(process.getuid?.() === 0 ? [MOUNT_JOB] : []),
+  ...(process.getuid?.() === 0 ? [MOUNT_JOB, { ...FILES_JOB, flags: [] }] : []),
 ];
 
 export const LIBVIRT_HOLDINGS: readonly SeenHolding[] = [
@@ -80,7 +81,10 @@ export const LIBVIRT_HOLDINGS: readonly SeenHolding[] = [
   { kind: 'halfRestoredVm', job: 'restore copy', pattern: /^half-restored VM "restored-/ },
   { kind: 'replacedVm', job: 'restore over', pattern: /^half-restored VM "[^"]*\.replaced-/ },
   ...(process.getuid?.() === 0
-    ? [{ kind: 'volumeMount', job: 'mount', pattern: /^mount backups\/writer-\d+\/disks/ } as const]
+    ? ([
+        { kind: 'volumeMount', job: 'mount', pattern: /^mount backups\/writer-\d+\/disks/ },
+        { kind: 'volumeMount', job: 'files', pattern: /^mount state\/mounted\/.*disks/ },
+      ] as const)
     : []),
 ];
 
@@ -183,6 +187,7 @@ export class LibvirtScene implements Scene {
     this.#recordsBefore = await this.guest.recordsWritten();
     this.#traced = (await this.guest.trace()).length;
     this.#brake = new Brake(this.everthaw.state, COPIES_MS);
+    if (job.run === 'files') return filesErrand(job, VM, number, destination);
     if (job.run === 'mount') {
       const target = join(destination, `${VM}-${number}`);
       return { job, target, vmName: VM, command: ['mount', VM, '--to', target] };
@@ -248,9 +253,11 @@ export class LibvirtScene implements Scene {
     ];
   }
 
-  async wrongBytes({ job, target }: Errand): Promise<readonly string[]> {
+  async wrongBytes(errand: Errand): Promise<readonly string[]> {
+    const { job, target } = errand;
     // Its reader compared while there was something to read.
     if (job.run === 'mount') return [];
+    if (job.run === 'files') return wrongFiles(this.everthaw, errand, (copied) => this.#recordsIn(copied));
     if (job.run === 'restore') return this.#compare(this.#older, target);
     const copy = 'restored-to-compare';
     const restored = await this.everthaw.everthaw(
@@ -266,6 +273,23 @@ export class LibvirtScene implements Scene {
     const wrong = [...(await this.#compare(target, copy)), ...(await this.#countRecords(target, copy))];
     await this.#remove(copy);
     return wrong;
+  }
+
+  /** What the application wrote, in files of both disks: as many, and no fewer than were written before. */
+  async #recordsIn(directory: string): Promise<readonly string[]> {
+    const counts: number[] = [];
+    try {
+      for (const disk of await readdir(join(directory, 'disks'))) {
+        const file = join(directory, 'disks', disk, 'records');
+        counts.push(countRecords(await readFile(file), file));
+      }
+    } catch (error) {
+      return [String(error)];
+    }
+    const isRight = counts.length === 2 && counts[0] === counts[1] && (counts[0] ?? 0) >= this.#recordsBefore;
+    return isRight
+      ? []
+      : [`records in files: ${counts.join(', ')}; ${this.#recordsBefore} were written before`];
   }
 
   /** The disks of a VM with those of a backup, as another program reads both. */
@@ -303,6 +327,7 @@ export class LibvirtScene implements Scene {
   }
 
   async results({ job, target }: Errand): Promise<readonly string[]> {
+    if (job.run === 'files') return filePointsIn(target);
     if (job.run !== 'restore') return hasManifest(target);
     if (target === TARGET) {
       const now = await this.#hashesOf(TARGET);
@@ -331,7 +356,8 @@ export class LibvirtScene implements Scene {
   async tidy({ job, target }: Errand): Promise<void> {
     // What is mounted there is no made thing: it has to go by itself.
     if (job.run === 'mount') return;
-    if (job.run === 'backup') await rm(target, { recursive: true, force: true });
+    if (job.run === 'files') await rm(dirname(target), { recursive: true });
+    else if (job.run === 'backup') await rm(target, { recursive: true, force: true });
     else if (target !== TARGET && (await this.#domains()).includes(target)) await this.#remove(target);
   }
 

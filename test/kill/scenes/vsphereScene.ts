@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { formatOwner } from '../../../src/domain/owner.js';
 import { makeDisk, sha256, type LabDisk } from '../../lab/disks.js';
@@ -12,6 +12,7 @@ import type { LabTemporalServer } from '../../lab/temporalServer.js';
 import { LabVcenter } from '../../lab/vcenter.js';
 import type { Errand, Job, Scene, SeenHolding, Watched } from '../scene.js';
 import { contentsOf, readMounted } from '../reader.js';
+import { FILES_JOB, filePointsIn, filesErrand, wrongFiles } from './filePoints.js';
 import { hasManifest } from './results.js';
 import { Stage } from './stage.js';
 
@@ -108,7 +109,7 @@ export const VSPHERE_JOBS: readonly VsphereJob[] = [
     finishes: 'finishRestore',
   },
   // Nobody but root can mount for others.
-  ...(process.getuid?.() === 0 ? [MOUNT_JOB] : []),
+  ...(process.getuid?.() === 0 ? [MOUNT_JOB, { ...FILES_JOB, transport: 'nbdssl:datastore' } as const] : []),
 ];
 
 export const VSPHERE_HOLDINGS: readonly SeenHolding[] = [
@@ -122,7 +123,10 @@ export const VSPHERE_HOLDINGS: readonly SeenHolding[] = [
   { kind: 'replacedVm', job: 'restore over', pattern: /^half-restored VM "[^"]*\.replaced-/ },
   { kind: 'uploadedFile', job: 'restore upload', pattern: /^uploaded files/ },
   ...(process.getuid?.() === 0
-    ? [{ kind: 'volumeMount', job: 'mount', pattern: /^mount backups\/db-\d+\/disks/ } as const]
+    ? ([
+        { kind: 'volumeMount', job: 'mount', pattern: /^mount backups\/db-\d+\/disks/ },
+        { kind: 'volumeMount', job: 'files', pattern: /^mount state\/mounted\/.*disks/ },
+      ] as const)
     : []),
 ];
 
@@ -213,6 +217,7 @@ export class VsphereScene implements Scene {
     for (const [path, bytesPerSecond] of Object.entries(BYTES_PER_SECOND))
       await this.vcenter.control('POST', '/throttle', { path, bytesPerSecond });
     const { run: kind, transport, overwrites } = vsphereJob(job);
+    if (kind === 'files') return filesErrand(job, VM, number, destination);
     if (kind === 'mount') {
       const target = join(destination, `${VM}-${number}`);
       return { job, target, vmName: VM, command: ['mount', VM, '--to', target] };
@@ -266,9 +271,12 @@ export class VsphereScene implements Scene {
     return [...lines, ...(await this.#stage.untouched(older))];
   }
 
-  async wrongBytes({ job, target }: Errand): Promise<readonly string[]> {
+  async wrongBytes(errand: Errand): Promise<readonly string[]> {
+    const { job, target } = errand;
     // Its reader compared while there was something to read.
     if (job.run === 'mount') return [];
+    if (job.run === 'files')
+      return wrongFiles(this.everthaw, errand, (copied) => this.#compareContents(copied));
     if (job.run === 'restore') return this.#compare(target);
     const copy = 'restored-to-compare';
     const restored = await this.everthaw.everthaw('restore', target, '--name', copy);
@@ -276,6 +284,11 @@ export class VsphereScene implements Scene {
     const wrong = [...(await this.#compare(copy)), ...(await this.#compareFiles(target))];
     await this.vcenter.govc('vm.destroy', copy);
     return wrong;
+  }
+
+  async #compareContents(directory: string): Promise<readonly string[]> {
+    const seen = await contentsOf(directory);
+    return seen === this.#contents ? [] : [`its files have other bytes: ${seen ?? 'they cannot be read'}`];
   }
 
   /** A VM's disks in the datastore, with those that were backed up. */
@@ -305,6 +318,7 @@ export class VsphereScene implements Scene {
   }
 
   async results({ job, target }: Errand): Promise<readonly string[]> {
+    if (job.run === 'files') return filePointsIn(target);
     if (job.run !== 'restore') return hasManifest(target);
     if (target === TARGET) {
       const now = await sha256(await this.vcenter.diskFile(TARGET));
@@ -326,7 +340,8 @@ export class VsphereScene implements Scene {
   async tidy({ job, target }: Errand): Promise<void> {
     // What is mounted there is no made thing: it has to go by itself.
     if (job.run === 'mount') return;
-    if (job.run === 'backup') await rm(target, { recursive: true, force: true });
+    if (job.run === 'files') await rm(dirname(target), { recursive: true });
+    else if (job.run === 'backup') await rm(target, { recursive: true, force: true });
     else if (target !== TARGET && (await this.vcenter.vms()).some(({ name }) => name === target))
       await this.vcenter.govc('vm.destroy', target);
   }
