@@ -23,6 +23,7 @@ const NEEDS = [
   { package: 'grub-common', isThere: () => isOnPath('grub-mount') },
   { package: 'libhivex-bin', isThere: () => isOnPath('hivexget') },
   { package: 'rsync', isThere: () => isOnPath('rsync') },
+  { package: 'rclone', isThere: () => isOnPath('rclone') },
   { package: 'restic', isThere: () => isOnPath('restic') },
   // Images of their kinds, for the tests.
   { package: 'fdisk', isThere: () => isOnPath('sfdisk') },

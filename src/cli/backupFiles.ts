@@ -4,7 +4,7 @@ import { MODULE_NAMES } from '../domain/moduleChoice.js';
 import { VM_SPEC_FORMS } from '../domain/vmSpecForms.js';
 import type { ReadSettings } from './readSettings.js';
 import { addRunFlags, addSeriesFlags, type RunFlags, type SeriesFlags } from './runFlags.js';
-import { addSettingFlags } from './settingFlags.js';
+import { addRepositoryFlags, addSettingFlags } from './settingFlags.js';
 import { offering } from './values.js';
 
 export interface BackupFilesFlags extends RunFlags, SeriesFlags {
@@ -36,7 +36,7 @@ export function addBackupFiles(files: Command, readSettings: ReadSettings): void
       offering(
         new Option(
           '--module <name>',
-          'tar: archives of GNU tar; restic: snapshots in a repository of restic’s; command: any program',
+          'tar: archives of GNU tar; restic: snapshots in a repository of restic’s; rclone: copies in any place that rclone reaches; command: any program',
         ).default('tar'),
         MODULE_NAMES,
       ),
@@ -62,9 +62,9 @@ export function addBackupFiles(files: Command, readSettings: ReadSettings): void
   addSettingFlags(
     command,
     ...(['root', 'transport', 'quiesce'] as const),
-    ...(['resticRepository', 'resticPasswordFile', 'resticEnvironmentFile'] as const),
     ...(['snapshotPolicy', 'preexistingSnapshot', 'preexistingMountPoint'] as const),
   );
+  addRepositoryFlags(command);
   addRunFlags(addSeriesFlags(command)).action(
     async (vm: string, words: readonly string[], flags: BackupFilesFlags) => {
       const { kind, module, include, exclude, installPath, ...settingFlags } = flags;

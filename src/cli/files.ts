@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { addBackupFiles } from './backupFiles.js';
 import type { ReadSettings } from './readSettings.js';
-import { addResticFlags } from './settingFlags.js';
+import { addRepositoryFlags } from './settingFlags.js';
 
 /** Files: of a VM's volumes, and of a backup. To read them, settings say where the state directory is, and how a repository is reached. */
 export function addFiles(program: Command, readSettings: ReadSettings): void {
@@ -21,7 +21,7 @@ export function addFiles(program: Command, readSettings: ReadSettings): void {
       'after',
       '\nExamples:\n  everthaw files ls /backups/db1-fullVM\n  everthaw files ls /backups/db1-fullVM /etc',
     );
-  addResticFlags(ls).action(
+  addRepositoryFlags(ls).action(
     async (backup: string, path: string | undefined, { json, ...flags }: { json: boolean }) => {
       const { listVolumes, listDirectory } = await import('./listFiles.js');
       const settings = await readSettings(flags);
@@ -41,7 +41,7 @@ export function addFiles(program: Command, readSettings: ReadSettings): void {
       'after',
       '\nExample:\n  everthaw files get /backups/db1-fullVM /etc /srv/data --to /tmp/db1',
     );
-  addResticFlags(get).action(
+  addRepositoryFlags(get).action(
     async (
       backup: string,
       paths: readonly string[],

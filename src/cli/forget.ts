@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { ReadSettings } from './readSettings.js';
-import { addResticFlags, addSettingFlags } from './settingFlags.js';
+import { addRepositoryFlags, addSettingFlags } from './settingFlags.js';
 
 export interface ForgetFlags {
   readonly keepLast?: string;
@@ -39,7 +39,7 @@ export function addForget(program: Command, readSettings: ReadSettings): void {
     .option('--dry-run', 'only say what would be kept and forgotten, and why', false)
     .option('-y, --yes', 'do not ask', false)
     .option('--json', 'one JSON object a line', false);
-  addSettingFlags(addResticFlags(command), 'timeZone').action(
+  addSettingFlags(addRepositoryFlags(command), 'timeZone').action(
     async (directories: readonly string[], flags: ForgetFlags) => {
       const { runForget } = await import('./runForget.js');
       await runForget(await readSettings(flags), directories, flags);

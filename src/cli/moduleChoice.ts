@@ -1,7 +1,12 @@
 import { resolve } from 'node:path';
 import type { Settings } from '../config/settings.js';
 import { EverthawError } from '../domain/errors.js';
-import { MODULE_NAMES, type ModuleChoice, type ResticRepository } from '../domain/moduleChoice.js';
+import {
+  MODULE_NAMES,
+  type ModuleChoice,
+  type RcloneDestination,
+  type ResticRepository,
+} from '../domain/moduleChoice.js';
 import type { Repositories } from '../integrations/repositories.js';
 import { oneOf } from './values.js';
 
@@ -25,6 +30,8 @@ export function moduleChoice(settings: Settings, module: string, words: readonly
       return { name };
     case 'restic':
       return { name, repository: resticRepository(settings, '--module restic') };
+    case 'rclone':
+      return { name, destination: rcloneDestination(settings, '--module rclone') };
     case 'command':
       return { name, words };
   }
@@ -32,7 +39,10 @@ export function moduleChoice(settings: Settings, module: string, words: readonly
 
 /** How the places are reached in which modules keep files. */
 export function repositories(settings: Settings): Repositories {
-  return { restic: () => resticRepository(settings, 'read what restic keeps') };
+  return {
+    restic: () => resticRepository(settings, 'read what restic keeps'),
+    rclone: () => rcloneDestination(settings, 'read what rclone keeps'),
+  };
 }
 
 /** The repository that settings name. @throws EverthawError WrongUsage where they do not, or say a password in it */
@@ -58,6 +68,28 @@ function resticRepository(
     place: isDirectory(place) ? resolve(place) : place,
     passwordFile: resolve(passwordFile),
     ...(environmentFile === undefined ? {} : { environmentFile: resolve(environmentFile) }),
+  };
+}
+
+/** The place that settings name. @throws EverthawError WrongUsage where they do not, or say how it is reached in its name */
+function rcloneDestination({ rclone: { place, configFile } }: Settings, what: string): RcloneDestination {
+  if (place === undefined)
+    throw refused(
+      what,
+      'where to is not named',
+      'give --rclone-destination, or set EVERTHAW_RCLONE_DESTINATION',
+    );
+  const [remote = '', ...path] = place.split(':');
+  const isRemote = path.length > 0 && !remote.includes('/');
+  if (isRemote && !/^[\w. -]+$/.test(remote))
+    throw refused(
+      what,
+      'it says in its name how the remote is reached, which would be seen in the run’s history',
+      'make it a remote by rclone config, and name that: remote:path',
+    );
+  return {
+    place: isRemote ? place : resolve(place),
+    ...(configFile === undefined ? {} : { configFile: resolve(configFile) }),
   };
 }
 

@@ -23,7 +23,11 @@ export function addHostFlags(command: Command): Command {
   );
 }
 
-/** How the repository of a backup by restic is reached. */
-export function addResticFlags(command: Command): Command {
-  return addSettingFlags(command, 'resticRepository', 'resticPasswordFile', 'resticEnvironmentFile');
+/** How the places are reached in which modules keep files. */
+export function addRepositoryFlags(command: Command): Command {
+  return addSettingFlags(
+    command,
+    ...(['resticRepository', 'resticPasswordFile', 'resticEnvironmentFile'] as const),
+    ...(['rcloneDestination', 'rcloneConfigFile'] as const),
+  );
 }

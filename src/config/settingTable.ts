@@ -461,6 +461,23 @@ export const SETTINGS = {
     section: 'proxy',
     key: 'resticEnvironmentFile',
   },
+  rcloneDestination: {
+    kind: GIVEN,
+    what: 'where `--module rclone` copies files of VMs to: `remote:path`, or a directory',
+    env: 'EVERTHAW_RCLONE_DESTINATION',
+    flag: '--rclone-destination <place>',
+    section: 'proxy',
+    key: 'rcloneDestination',
+  },
+  rcloneConfigFile: {
+    kind: PATH,
+    what: 'rclone’s own configuration, which says how its remotes are reached',
+    env: 'RCLONE_CONFIG',
+    flag: '--rclone-config-file <file>',
+    section: 'proxy',
+    key: 'rcloneConfigFile',
+    defaultTold: 'where rclone looks for it',
+  },
   vmNameCache: {
     kind: PATH,
     what: 'VMNAMECACHE: file that remembers which VM had which address, so that a VM is found that is off',

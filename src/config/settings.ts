@@ -74,6 +74,8 @@ export interface Settings {
     readonly passwordFile: string | undefined;
     readonly environmentFile: string | undefined;
   };
+  /** Where `--module rclone` copies files to. */
+  readonly rclone: { readonly place: string | undefined; readonly configFile: string | undefined };
   /** What a VM is named by that is given without a kind. */
   readonly lookup: SettingValues['lookup'];
   readonly retries: RetrySettings;
@@ -186,6 +188,7 @@ function settingsOf(values: SettingValues, sources: Sources, env: NodeJS.Process
       passwordFile: values.resticPasswordFile,
       environmentFile: values.resticEnvironmentFile,
     },
+    rclone: { place: values.rcloneDestination, configFile: values.rcloneConfigFile },
     lookup: values.lookup,
     retries: { maximumRetries: values.retries, backoffMs: values.backoff * 1000 },
     timeZone: values.timeZone,

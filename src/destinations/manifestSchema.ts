@@ -114,6 +114,7 @@ const FILE_VOLUME = z.object({
     .regex(/^[0-9a-f]{8,64}$/)
     .exactOptional(),
   place: z.string().exactOptional(),
+  frame: fileName.exactOptional(),
 });
 
 const FILE_MANIFEST = z.object({
@@ -127,7 +128,7 @@ const FILE_MANIFEST = z.object({
   exclude: z.array(z.string()),
   volumes: z.array(FILE_VOLUME),
   notKept: z.array(z.string()),
-  files: z.array(z.object({ ...STORED, role: z.enum(['archive', 'listing']) })),
+  files: z.array(z.object({ ...STORED, role: z.enum(['archive', 'listing', 'frame']) })),
 });
 
 /** Of a manifest in a text. */

@@ -81,14 +81,18 @@ function fileFault({ kind, base, volumes, files }: FileManifest): string | undef
   if (twice !== undefined) return `${twice} twice`;
   const half = volumes.find(({ archive, listing }) => (archive === undefined) !== (listing === undefined));
   if (half !== undefined) return `only one of the two files of volume ${half.id}`;
-  const owned = volumes.flatMap(({ archive, listing }) =>
+  const chained = volumes.flatMap(({ archive, listing }) =>
     archive === undefined || listing === undefined ? [] : [`archive ${archive}`, `listing ${listing}`],
   );
+  const owned = [
+    ...chained,
+    ...volumes.flatMap(({ frame }) => (frame === undefined ? [] : [`frame ${frame}`])),
+  ];
   const listed = files.map(({ role, path }) => `${role} ${path}`);
   if (JSON.stringify(owned.toSorted()) !== JSON.stringify(listed.toSorted()))
     return 'other files than its volumes have';
   if (kind === 'file-full') return base === undefined ? undefined : 'a base of a full backup';
-  return owned.length > 0 && base === undefined ? 'no base of a backup that needs one' : undefined;
+  return chained.length > 0 && base === undefined ? 'no base of a backup that needs one' : undefined;
 }
 
 /** The first few things that are wrong say enough of what kind of file it is. */

@@ -24,8 +24,10 @@ export interface FileVolume {
   readonly listing?: string;
   /** restic: the id of its snapshot in the repository. */
   readonly snapshot?: string;
-  /** rclone: where it was copied to. */
+  /** rclone: where its files were copied to. */
   readonly place?: string;
+  /** rclone: its directories and links, an archive of tar's beside the manifest. */
+  readonly frame?: string;
 }
 
 /** The restore point that another one builds on. */

@@ -1,6 +1,7 @@
 import type { ModuleChoice } from '../domain/moduleChoice.js';
 import { command } from './command.js';
 import type { IntegrationModule } from './module.js';
+import { rclone } from './rclone.js';
 import { restic } from './restic.js';
 import { tar } from './tar.js';
 
@@ -11,6 +12,8 @@ export function moduleOf(choice: ModuleChoice): IntegrationModule {
       return tar;
     case 'restic':
       return restic(choice.repository);
+    case 'rclone':
+      return rclone(choice.destination);
     case 'command':
       return command(choice.words);
   }

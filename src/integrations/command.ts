@@ -15,7 +15,7 @@ export function command(words: readonly string[]): IntegrationModule {
       if (include.length + exclude.length > 0)
         throw refused(
           'what is included and excluded is for modules that know what it means',
-          'let the program choose, or take tar or restic',
+          'let the program choose, or take tar, restic or rclone',
         );
       return Promise.resolve();
     },

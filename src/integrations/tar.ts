@@ -66,12 +66,8 @@ async function archive(
   const [listing, complaints, lock] = [scratch('listing'), scratch('complaints'), scratch('lock')];
   const isSteady = hasSteadyNumbers(volume.fileSystem);
   const base = order.base && (await fetchListing(order.base, volume, isSteady, listing, signal));
-  const { anchored, floating } = tarExcludes(selection.excludes);
-  await writeFile(scratch('anchored'), anchored);
-  await writeFile(scratch('floating'), floating);
-  const wanted =
-    selection.paths.length === 0 ? ['.'] : selection.paths.map((steps) => `./${steps.join('/')}`);
-  await writeFile(scratch('wanted'), wanted.map((path) => `${path}\0`).join(''));
+  const excluding = await excludeWords(selection, scratch);
+  await writeWanted(selection, scratch('wanted'));
   const name = fileNameIn(volume, index);
   const what = `archive ${calledVolume(volume)} of "${order.vmName}" with tar`;
   // Of what is only read for its time stamps the first reader fills the cache, and the second takes from it.
@@ -86,7 +82,7 @@ async function archive(
     {
       source: {
         program: 'sh',
-        args: ['-c', START, 'sh', lock, complaints, ...tarWords(selection, scratch)],
+        args: ['-c', START, 'sh', lock, complaints, ...tarWords(selection, excluding, scratch)],
         what,
       },
       file: join(order.directory, `${name}.tar`),
@@ -131,17 +127,40 @@ async function isOver(lock: string): Promise<void> {
   ).catch(() => undefined);
 }
 
-function tarWords({ volume, ignoresCase }: Selection, scratch: (name: string) => string): readonly string[] {
+function tarWords(
+  { volume }: Selection,
+  excluding: readonly string[],
+  scratch: (name: string) => string,
+): readonly string[] {
   return [
     ...['tar', '--create', '--file=-', '--format=posix', '--sparse', '--acls', '--xattrs', '--numeric-owner'],
     // What a device is called changes from mount to mount, and what is mounted within it is a volume of its own.
     ...[`--listed-incremental=${scratch('listing')}`, '--no-check-device', '--one-file-system'],
+    ...excluding,
+    ...['-C', volume.directory, '--null', '--verbatim-files-from', `--files-from=${scratch('wanted')}`],
+  ];
+}
+
+/** Writes what is left out into files, and says how tar is told of them. @param scratch a name's file */
+export async function excludeWords(
+  { excludes, ignoresCase }: Selection,
+  scratch: (name: string) => string,
+): Promise<readonly string[]> {
+  const { anchored, floating } = tarExcludes(excludes);
+  await writeFile(scratch('anchored'), anchored);
+  await writeFile(scratch('floating'), floating);
+  return [
     // Wildcards are on for these; to say so (--wildcards) would take the names of directories for patterns too, and leave them out.
     ...(ignoresCase ? ['--ignore-case'] : []),
     ...['--no-wildcards-match-slash', '--anchored', `--exclude-from=${scratch('anchored')}`],
     ...['--no-anchored', `--exclude-from=${scratch('floating')}`, '--no-ignore-case'],
-    ...['-C', volume.directory, '--null', '--verbatim-files-from', `--files-from=${scratch('wanted')}`],
   ];
+}
+
+/** Writes the paths that are backed up, each with a zero behind it. */
+export async function writeWanted({ paths }: Pick<Selection, 'paths'>, file: string): Promise<void> {
+  const wanted = paths.length === 0 ? ['.'] : paths.map((steps) => `./${steps.join('/')}`);
+  await writeFile(file, wanted.map((path) => `${path}\0`).join(''));
 }
 
 /** FAT keeps times by the guest's own zone, and another that differs by a day is possible. */
@@ -212,7 +231,7 @@ async function keepListing(from: string, since: Stamp, to: string, path: string)
 }
 
 /** `D`, `%2Fsrv`, `scsi0%3A0%2F2`. */
-function fileNameIn({ name, id }: Pick<FileVolume, 'id' | 'name'>, index: number): string {
+export function fileNameIn({ name, id }: Pick<FileVolume, 'id' | 'name'>, index: number): string {
   try {
     return fileNameOf((name ?? id).replace(/^([A-Z]):$/, '$1'));
   } catch {

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { FileManifest } from '../../src/domain/fileManifest.js';
 import type { FileBackupResult } from '../../src/domain/runs.js';
@@ -221,6 +221,24 @@ describe.skipIf(!IS_ROOT)(`backups of files${IS_ROOT ? '' : ' (SKIPPED: mounting
     expect(JSON.parse(await restic('snapshots', '--json'))).toHaveLength(2);
   });
 
+  it('by rclone: what is copied comes back, and a killed worker leaves nothing else at the destination', async () => {
+    const vault = join(images, 'vault');
+    const named = ['--rclone-destination', vault];
+    const seen = await asGuest();
+    const { ended } = await beginSlowly(
+      ...['rclone', '--include', '/var/lib/app', '--module', 'rclone', '--json', ...named],
+    );
+    await lab.everthaw.killWorker();
+    await lab.everthaw.startWorker();
+    await lab.vcenter.heal();
+    const ran = await ended;
+    expect(ran).toMatchObject({ code: 0 });
+    const { directory } = JSON.parse(ran.stdout.trim().split('\n').at(-1) ?? '') as FileBackupResult;
+    const copy = await get(directory, '/var/lib/app', ...named);
+    expect(await contentsOf(join(copy, 'var/lib/app'))).toBe(seen);
+    expect(await readdir(join(vault, 'web-files'))).toEqual([basename(directory)]);
+  });
+
   it('by any command: it is told where the volumes are, and what it ends with counts', async () => {
     const mirror = join(images, 'mirror');
     const good = await backUp(
@@ -248,6 +266,14 @@ describe.skipIf(!IS_ROOT)(`backups of files${IS_ROOT ? '' : ' (SKIPPED: mounting
     [['--kind', 'partial'], '"partial" is none of full, differential, incremental'],
     [['--module', 'command', '--exclude', '*.tmp', '--', 'true'], 'for modules that know what it means'],
     [['--module', 'restic'], 'no repository is named'],
+    [
+      ['--module', 'rclone', '--rclone-destination', ':sftp,host=h,pass=p:/x'],
+      'would be seen in the run’s history',
+    ],
+    [
+      ['--module', 'rclone', '--kind', 'incremental', '--rclone-destination', '/x'],
+      'rclone has no such kind: it makes full ones',
+    ],
     [
       ['--module', 'restic', '--restic-repository', 'rest:https://u:p@h/', '--restic-password-file', 'p'],
       'has a password in it',

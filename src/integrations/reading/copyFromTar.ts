@@ -119,8 +119,9 @@ function pathIn(place: string, path: string): Buffer {
   return Buffer.concat([Buffer.from(path === '' ? place : `${place}/`), Buffer.from(path, 'latin1')]);
 }
 
-async function extract(
-  { archive }: TarLayer,
+/** Extracts members of an archive: what is wanted with all below it, and the directories above it. */
+export async function extract(
+  { archive }: Pick<TarLayer, 'archive'>,
   members: ReadonlyMap<string, Member>,
   wanted: readonly string[],
   place: string,

@@ -10,9 +10,10 @@ import { findPath, placeOf, volumesWithin } from '../../volumes/guestPath.js';
 import type { FileEntry } from '../../volumes/listFiles.js';
 import { makePlace } from '../../volumes/makePlace.js';
 import { endOfModule, moduleFailed } from '../moduleProgram.js';
-import { repositoryOf, type Repositories } from '../repositories.js';
+import { named, type Repositories } from '../repositories.js';
 import { removeTree } from './copyFromTar.js';
 import type { FileReader, WantedFiles } from './fileReader.js';
+import { rcloneReader } from './rcloneReader.js';
 import { resticReader } from './resticReader.js';
 import { tarReader } from './tarReader.js';
 
@@ -32,13 +33,11 @@ export async function openFilePoint(
 ): Promise<FilePoint> {
   const chain = await chainOf(localBackup(directory), manifest);
   if ('fault' in chain) throw damaged(directory, chain.fault);
+  const what = `read the files of the backup in "${directory}"`;
   const reader = readerOf(directory, manifest, {
     tar: () => tarReader(chain.links, manifest),
-    restic: () =>
-      resticReader(
-        repositoryOf(manifest, repositories, `read the files of the backup in "${directory}"`),
-        directory,
-      ),
+    restic: () => resticReader(named(repositories.restic(), manifest, what), directory),
+    rclone: () => rcloneReader(named(repositories.rclone(), manifest, what), directory, manifest),
   });
   return {
     list: (path, tell) => reader.list(findPath(path, manifest.volumes), tell),

@@ -1,6 +1,5 @@
 import { isAbsolute } from 'node:path';
 import * as z from 'zod';
-import { EverthawError } from '../../domain/errors.js';
 import type { FileVolume } from '../../domain/fileManifest.js';
 import type { ResticRepository } from '../../domain/moduleChoice.js';
 import { damaged } from '../../destinations/restorePoint.js';
@@ -8,6 +7,7 @@ import { fileSystemOf } from '../../volumes/fileSystems.js';
 import type { FileEntry } from '../../volumes/listFiles.js';
 import { askRestic, endOfRestic, resticFailed } from '../resticProgram.js';
 import type { FilePath, FileReader } from './fileReader.js';
+import { notFound } from './notFound.js';
 
 const NODE = z.object({
   struct_type: z.literal('node'),
@@ -117,13 +117,4 @@ function octal(mode: number): string {
   const has = (bit: number): number => Math.floor(mode / 2 ** bit) % 2;
   const bits = has(23) * 0o4000 + has(22) * 0o2000 + has(20) * 0o1000 + (mode & 0o777);
   return bits.toString(8).padStart(4, '0');
-}
-
-function notFound(steps: FilePath['steps'], why: string): EverthawError {
-  return new EverthawError({
-    code: 'FileNotFound',
-    what: `look for /${steps.join('/')} in the backup`,
-    why,
-    hint: 'everthaw files ls <backup> <directory> lists what is there',
-  });
 }

@@ -1,4 +1,3 @@
-import { EverthawError } from '../../domain/errors.js';
 import type { FileManifest, FileVolume } from '../../domain/fileManifest.js';
 import type { ChainLink } from '../../destinations/chain.js';
 import { fileSystemOf } from '../../volumes/fileSystems.js';
@@ -6,6 +5,7 @@ import type { FileEntry } from '../../volumes/listFiles.js';
 import { readMembers, type Member } from './archiveMembers.js';
 import { copyFromTar } from './copyFromTar.js';
 import type { FilePath, FileReader } from './fileReader.js';
+import { notFound } from './notFound.js';
 import { tarLayers, type TarLayer } from './tarChain.js';
 import { bytesOf, kindIn, pathBelow, splitPath, textOf, type TreeState } from './treeState.js';
 
@@ -105,7 +105,8 @@ const TYPES: Readonly<Record<string, FileEntry['type']>> = {
   ...{ b: 'device', c: 'device', p: 'pipe' },
 };
 
-function entryOf(name: string, member: Member): FileEntry {
+/** @param name in bytes */
+export function entryOf(name: string, member: Member): FileEntry {
   const { type, mode, uid, gid, sizeBytes, modified, target } = member;
   return {
     ...namedOf(name),
@@ -113,13 +114,4 @@ function entryOf(name: string, member: Member): FileEntry {
     ...{ sizeBytes, modified, mode: mode.toString(8).padStart(4, '0'), uid, gid },
     ...(type === 'l' && target !== undefined ? { target: textOf(target) } : {}),
   };
-}
-
-function notFound(steps: readonly string[], why: string): EverthawError {
-  return new EverthawError({
-    code: 'FileNotFound',
-    what: `look for /${steps.join('/')} in the backup`,
-    why,
-    hint: 'everthaw files ls <backup> <directory> lists what is there',
-  });
 }
