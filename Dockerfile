@@ -10,7 +10,7 @@ RUN npm run build && npm prune --omit=dev --ignore-scripts
 
 FROM node:22-bookworm-slim
 RUN apt-get update \
-  && apt-get install --no-install-recommends -y ca-certificates curl fuse2fs grub-common libhivex-bin libnbd-bin nbdkit ntfs-3g openssh-client qemu-system-common qemu-utils rsync util-linux \
+  && apt-get install --no-install-recommends -y ca-certificates curl fuse2fs grub-common libhivex-bin libnbd-bin nbdkit ntfs-3g openssh-client qemu-system-common qemu-utils rclone restic rsync util-linux \
   && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/everthaw
 COPY --from=build /opt/everthaw/package.json ./
