@@ -65,7 +65,9 @@ export class HostPool {
     const found: { hostUuid: string; user: string }[] = [];
     for (const hostUuid of await readdir(join(this.#directory, 'sessions')).catch(() => [])) {
       for (const user of await readdir(join(this.#directory, 'sessions', hostUuid))) {
-        found.push({ hostUuid: vmNameOf(hostUuid), user: vmNameOf(user) });
+        const session = { hostUuid: vmNameOf(hostUuid), user: vmNameOf(user) };
+        // One whose process was killed before it logged in is none.
+        if (await this.hasSession(session.hostUuid, session.user)) found.push(session);
       }
     }
     return found;
