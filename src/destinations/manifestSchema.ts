@@ -115,6 +115,7 @@ const FILE_VOLUME = z.object({
     .exactOptional(),
   place: z.string().exactOptional(),
   frame: fileName.exactOptional(),
+  copied: fileName.exactOptional(),
 });
 
 const FILE_MANIFEST = z.object({
@@ -128,7 +129,7 @@ const FILE_MANIFEST = z.object({
   exclude: z.array(z.string()),
   volumes: z.array(FILE_VOLUME),
   notKept: z.array(z.string()),
-  files: z.array(z.object({ ...STORED, role: z.enum(['archive', 'listing', 'frame']) })),
+  files: z.array(z.object({ ...STORED, role: z.enum(['archive', 'listing', 'frame', 'copied']) })),
 });
 
 /** Of a manifest in a text. */

@@ -79,14 +79,19 @@ function imageFault({ disks, files }: Manifest): string | undefined {
 function fileFault({ kind, base, volumes, files }: FileManifest): string | undefined {
   const twice = repeated(volumes.map(({ id }) => id)) ?? repeated(volumes.flatMap(({ name }) => name ?? []));
   if (twice !== undefined) return `${twice} twice`;
-  const half = volumes.find(({ archive, listing }) => (archive === undefined) !== (listing === undefined));
+  const half = volumes.find(
+    ({ archive, listing, frame, copied }) =>
+      (archive === undefined) !== (listing === undefined) || (frame === undefined) !== (copied === undefined),
+  );
   if (half !== undefined) return `only one of the two files of volume ${half.id}`;
   const chained = volumes.flatMap(({ archive, listing }) =>
     archive === undefined || listing === undefined ? [] : [`archive ${archive}`, `listing ${listing}`],
   );
   const owned = [
     ...chained,
-    ...volumes.flatMap(({ frame }) => (frame === undefined ? [] : [`frame ${frame}`])),
+    ...volumes.flatMap(({ frame, copied }) =>
+      frame === undefined || copied === undefined ? [] : [`frame ${frame}`, `copied ${copied}`],
+    ),
   ];
   const listed = files.map(({ role, path }) => `${role} ${path}`);
   if (JSON.stringify(owned.toSorted()) !== JSON.stringify(listed.toSorted()))

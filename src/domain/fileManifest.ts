@@ -28,6 +28,8 @@ export interface FileVolume {
   readonly place?: string;
   /** rclone: its directories and links, an archive of tar's beside the manifest. */
   readonly frame?: string;
+  /** rclone: what was at that place when it was done, a list beside the manifest. */
+  readonly copied?: string;
 }
 
 /** The restore point that another one builds on. */

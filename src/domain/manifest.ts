@@ -7,7 +7,8 @@ export type Consistency = 'application' | 'filesystem' | 'crash';
 export interface ManifestFile {
   /** Relative to the backup directory. */
   readonly path: string;
-  readonly role: 'disk' | 'descriptor' | 'catalog' | 'archive' | 'listing' | 'frame' | VmFile['role'];
+  readonly role:
+    'disk' | 'descriptor' | 'catalog' | 'archive' | 'listing' | 'frame' | 'copied' | VmFile['role'];
   readonly sizeBytes: number;
   /** Of the file as it is stored, lower-case hex. */
   readonly sha256: string;

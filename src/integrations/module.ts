@@ -69,7 +69,10 @@ export interface ModuleProgress {
 /** What a module did. */
 export interface Moved {
   /** Of each selection, in their order, what it adds to the volume: an archive's name, a snapshot's id. */
-  readonly kept: readonly Pick<FileVolume, 'archive' | 'listing' | 'snapshot' | 'place' | 'frame'>[];
+  readonly kept: readonly Pick<
+    FileVolume,
+    'archive' | 'listing' | 'snapshot' | 'place' | 'frame' | 'copied'
+  >[];
   /** Files that it wrote into the directory, hashed. */
   readonly files: readonly ManifestFile[];
   readonly notKept: readonly string[];

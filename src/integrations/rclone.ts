@@ -1,19 +1,21 @@
+import { createHash } from 'node:crypto';
 import { lstat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FileManifest } from '../domain/fileManifest.js';
 import type { ManifestFile } from '../domain/manifest.js';
 import type { RcloneDestination } from '../domain/moduleChoice.js';
 import { filePointName, filePointsName } from '../domain/filePoints.js';
+import { EverthawError } from '../domain/errors.js';
 import { copyToFile } from '../disks/copier.js';
 import { calledVolume, type IntegrationModule, type ModuleOrder, type Moved } from './module.js';
 import { rcloneExcludes } from './patterns.js';
-import { markPlace, placeBelow, purgePlace, runRclone } from './rcloneProgram.js';
+import { askRclone, markPlace, placeBelow, purgePlace, runRclone } from './rcloneProgram.js';
 import type { Selection } from './selection.js';
 import { excludeWords, fileNameIn, writeWanted } from './tar.js';
 
 /**
  * Files as they are, in any place that rclone reaches. What rclone does not keep lies beside the manifest, an archive of GNU tar's for each volume: its
- * directories with their modes, owners and times, its links and devices. Each restore point is a whole copy.
+ * directories with their modes, owners and times, its links and devices, and files with names that it would change. Each restore point is a whole copy.
  */
 export function rclone(destination: RcloneDestination): IntegrationModule {
   return {
@@ -22,8 +24,11 @@ export function rclone(destination: RcloneDestination): IntegrationModule {
     place: destination.place,
     chains: false,
     check: async (_, signal) => {
-      const what = `open "${destination.place}" with rclone`;
-      await runRclone(destination, { args: ['mkdir', '--', destination.place], what }, signal);
+      const { place } = destination;
+      const what = `open "${place}" with rclone`;
+      const args = ['lsf', '--max-depth=1', '--', place];
+      // It is not made: what is not mounted just now is no place for backups.
+      if ((await askRclone(destination, { args, what }, signal)) === undefined) throw noPlace(place, what);
     },
     move: async (order, signal, tell) => {
       const place = placeFor(destination, order.vmName, order.pointName);
@@ -54,6 +59,15 @@ function placeFor({ place }: RcloneDestination, vmName: string, pointName: strin
   return placeBelow(place, filePointsName(vmName), pointName);
 }
 
+function noPlace(place: string, what: string): EverthawError {
+  return new EverthawError({
+    code: 'DestinationMissing',
+    what,
+    why: 'it is not there',
+    hint: `see that it is mounted, or make it: rclone mkdir ${place}`,
+  });
+}
+
 const CLEANING_MS = 10_000;
 
 async function copyAll(
@@ -76,8 +90,11 @@ async function copyAll(
     };
     await copyFiles(destination, at, order, selection, index, signal, onBytes);
     before += bytes;
-    files.push(await keepFrame(order, selection, index, `${name}.frame.tar`, signal));
-    kept.push({ place: at, frame: `${name}.frame.tar` });
+    const frame = `${name}.frame.tar`;
+    const copied = `${name}.copied.json`;
+    files.push(await keepFrame(order, selection, index, frame, signal));
+    files.push(await keepCopied(destination, at, order.directory, copied, signal));
+    kept.push({ place: at, frame, copied });
   }
   return { kept, files, notKept: [NEVER_KEPT], lastLines: [] };
 }
@@ -101,7 +118,7 @@ async function copyFiles(
     // Links and devices are in the frame.
     if (!stats.isDirectory() && !stats.isFile()) continue;
     const excluded = join(order.scratch, `${index}.${n}.excluded`);
-    await writeFile(excluded, stats.isDirectory() ? rcloneExcludes(excludes, steps) : '');
+    await writeFile(excluded, stats.isDirectory() ? STRANGE + rcloneExcludes(excludes, steps) : '');
     await runRclone(
       destination,
       {
@@ -122,6 +139,21 @@ async function copyFiles(
   }
 }
 
+/** Lists what is at the destination now: what is not there when it is wanted is told. */
+async function keepCopied(
+  destination: RcloneDestination,
+  place: string,
+  directory: string,
+  path: string,
+  signal: AbortSignal,
+): Promise<ManifestFile> {
+  const args = ['lsjson', '--recursive', '--files-only', '--no-mimetype', '--metadata', '--', place];
+  const text = (await askRclone(destination, { args, what: `list "${place}"` }, signal)) ?? '[]';
+  await writeFile(join(directory, path), text, { mode: 0o600 });
+  const sha256 = createHash('sha256').update(text).digest('hex');
+  return { path, role: 'copied', sizeBytes: Buffer.byteLength(text), sha256 };
+}
+
 /** All of a tree but its files' bytes: directories, links, devices. */
 async function keepFrame(
   order: ModuleOrder,
@@ -140,7 +172,7 @@ async function keepFrame(
   ];
   const source = {
     program: 'bash',
-    args: ['-o', 'pipefail', '-c', FRAME, 'bash', volume.directory, scratch('wanted'), ...words],
+    args: ['-o', 'pipefail', '-c', FRAME, 'bash', volume.directory, scratch('wanted'), PLAIN, ...words],
     what: `archive the directories of ${calledVolume(volume)} of "${order.vmName}" with tar`,
   };
   const copied = await copyToFile(
@@ -151,7 +183,23 @@ async function keepFrame(
   return { path, role: 'frame', ...copied };
 }
 
-/** Lists what is no file, and hands it to tar. */
-const FRAME =
-  'cd "$1" || exit; wanted=$2; shift 2; export LC_ALL=C.UTF-8; unset TAR_OPTIONS; ' +
-  'xargs -0 -a "$wanted" sh -c \'exec find "$@" -xdev ! -type f ! -type s -print0\' sh | "$@"';
+/**
+ * Lists what is no file, and files with a name that rclone would change, and hands all that to tar. In C.UTF-8 a byte that is no character matches
+ * nothing.
+ */
+const FRAME = `
+cd "$1" && mapfile -d '' -t top < "$2" || exit
+plain=$3; shift 3; export LC_ALL=C.UTF-8; unset TAR_OPTIONS
+strange() {
+  find "\${top[@]}" -xdev -type f -print0 | grep -zaxvE "$plain"
+  local ended=("\${PIPESTATUS[@]}")
+  [ "\${ended[0]}" = 0 ] && [ "\${ended[1]}" -le 1 ]
+}
+{ find "\${top[@]}" -xdev ! -type f ! -type s -print0 && strange; } | "$@"`;
+
+/** What stands for other characters in names as rclone has them: for control characters, for what is no UTF-8, and before such as are meant. */
+const MEANT_OTHERWISE = `${Array.from({ length: 34 }, (_, n) => String.fromCodePoint(0x2400 + n)).join('')}\u201b\uff0e\uff0f\ufffd`;
+/** A whole path that rclone leaves as it is, for grep. */
+const PLAIN = `[^[:cntrl:]${MEANT_OTHERWISE}]*`;
+/** And for its filters what it does not. */
+const STRANGE = [`*[${MEANT_OTHERWISE}]*`, `*[${MEANT_OTHERWISE}]*/**`].map((line) => `${line}\n`).join('');

@@ -24,17 +24,39 @@ const LOGGED = z.object({
 
 const MOST_NAMED = 5;
 
-/**
- * Runs rclone to its end.
- *
- * @returns false where what is named is not there
- * @throws EverthawError ProgramMissing, ProgramFailed; the signal's reason when cancelled
- */
+/** Runs rclone to its end. @throws EverthawError ProgramMissing, ProgramFailed; the signal's reason when cancelled */
 export async function runRclone(
+  destination: RcloneDestination,
+  call: RcloneCall,
+  signal: AbortSignal,
+): Promise<void> {
+  const end = await endOfRclone(destination, call, signal);
+  if (end.exit !== 0) throw failed(call, end);
+}
+
+/** What it says on its standard output; undefined where what is named is not there. @throws EverthawError */
+export async function askRclone(
+  destination: RcloneDestination,
+  call: Pick<RcloneCall, 'args' | 'what'>,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const said: string[] = [];
+  const end = await endOfRclone(destination, { ...call, onOutput: (text) => said.push(text) }, signal);
+  if (NOT_THERE.includes(Number(end.exit))) return undefined;
+  if (end.exit !== 0) throw failed(call, end);
+  return said.join('');
+}
+
+interface RcloneEnd {
+  readonly exit: number | string;
+  readonly errors: readonly string[];
+}
+
+async function endOfRclone(
   { configFile }: RcloneDestination,
   { args, what, onOutput, onBytes }: RcloneCall,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<RcloneEnd> {
   const errors: string[] = [];
   const logged = wholeLines((line) => {
     const entry = parsed(line);
@@ -63,26 +85,14 @@ export async function runRclone(
     signal,
   );
   logged.end();
-  if (exit === 0) return true;
-  if (NOT_THERE.includes(Number(exit))) return false;
-  const named = errors.slice(0, MOST_NAMED);
-  const more = errors.length - named.length;
-  throw moduleFailed(
-    { program: 'rclone', what },
-    exit,
-    more > 0 ? [...named, `and ${more} lines more`] : named,
-  );
+  return { exit, errors };
 }
 
-/** What it says on its standard output; undefined where what is named is not there. @throws EverthawError */
-export async function askRclone(
-  destination: RcloneDestination,
-  call: RcloneCall,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  const said: string[] = [];
-  const isThere = await runRclone(destination, { ...call, onOutput: (text) => said.push(text) }, signal);
-  return isThere ? said.join('') : undefined;
+function failed({ what }: Pick<RcloneCall, 'what'>, { exit, errors }: RcloneEnd): EverthawError {
+  const named = errors.slice(0, MOST_NAMED);
+  const more = errors.length - named.length;
+  const lines = more > 0 ? [...named, `and ${more} lines more`] : named;
+  return moduleFailed({ program: 'rclone', what }, exit, lines);
 }
 
 /** A place below another, as rclone names it: `remote:` has no slash behind it. */

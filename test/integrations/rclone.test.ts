@@ -37,6 +37,7 @@ async function carried(): Promise<readonly string[]> {
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'everthaw-rclone-'));
+  await mkdir(at('vault'));
   // A remote as a user has it: rclone does not know that it is this machine.
   await writeFile(at('rclone.conf'), `[vault]\ntype = alias\nremote = ${at('vault')}\n`);
   module = rclone({ place: 'vault:', configFile: at('rclone.conf') });
@@ -60,6 +61,21 @@ describe('a backup of files by rclone', () => {
     await mkdir(join(tree(), 'srv/x'));
     await writeFile(join(tree(), 'srv/x/passwd'), 'of the guest');
     await writeFile(join(tree(), 'srv/x.rclonelink'), '/etc');
+    // Names that rclone would change, some of them to one and the same.
+    for (const name of [
+      [0xff],
+      [0xfe],
+      [0xef, 0xbf, 0xbd],
+      Buffer.from('\u240a'),
+      Buffer.from('\n'),
+      Buffer.from('\u201b'),
+    ])
+      await writeFile(
+        Buffer.concat([Buffer.from(join(tree(), 'srv/x/')), Buffer.from(name)]),
+        Buffer.from(name),
+      );
+    await mkdir(join(tree(), 'srv/of \uff0f'));
+    await writeFile(join(tree(), 'srv/of \uff0f/plain'), 'below it');
     made = await makePoint(directory, { module, kind: 'full', volumes: [volumeAt(tree(), '/')] });
   });
 
@@ -67,6 +83,11 @@ describe('a backup of files by rclone', () => {
     const { to, ran } = await get(made.directory, '/');
     expect(ran, ran.stderr + ran.stdout).toMatchObject({ code: 0, stderr: '' });
     expect(await treeOf(join(to, 'volumes'))).toBe(await treeOf(tree()));
+    // As bytes, for not all of them are characters.
+    const names = async (of: string): Promise<string> =>
+      (await run('sh', ['-c', 'cd "$1" && find . -print0 | LC_ALL=C sort -z | od -An -tx1', 'sh', of]))
+        .stdout;
+    expect(await names(join(to, 'volumes'))).toBe(await names(tree()));
     expect(made.notKept.join()).toContain('several names of one file become files of their own');
   });
 
@@ -105,6 +126,17 @@ describe('a backup of files by rclone', () => {
     expect(refusal(await elsewhere('ls', made.directory, '/'), 2)).toContain('what is named is "/elsewhere"');
   });
 
+  it('tells of each file that is not at the destination any more, and copies the rest', async () => {
+    const place = at('vault/vm-files', basename(made.directory), '%2F/srv');
+    await rm(join(place, 'data/plain'));
+    await writeFile(join(place, 'x/passwd'), 'short');
+    const { to, ran } = await get(made.directory, '/');
+    expect(ran).toMatchObject({ code: 3 });
+    expect(ran.stdout).toContain('failed: /: srv/data/plain is not where rclone copied it');
+    expect(ran.stdout).toContain('failed: /: srv/x/passwd has 5 bytes there, and had 12');
+    expect(await readdir(join(to, 'volumes/srv/data'))).toContain('many');
+  });
+
   it('holds what was chosen only, whatever the names', async () => {
     const chosen = at('chosen/tree');
     await mkdir(join(chosen, 'srv/in/sub'), { recursive: true });
@@ -139,6 +171,33 @@ describe('rclone', () => {
     await expect(makePoint(directory, { module: unknown, kind: 'full', volumes: volumes() })).rejects.toThrow(
       /open "nowhere:path" with rclone: .*didn't find section/,
     );
+  });
+
+  it('refuses a place that is not there, and does not make it', async () => {
+    const nowhere = rclone({ place: at('not mounted') });
+    await expect(makePoint(directory, { module: nowhere, kind: 'full', volumes: volumes() })).rejects.toThrow(
+      'see that it is mounted, or make it',
+    );
+    expect(await readdir(directory)).not.toContain('not mounted');
+  });
+
+  it('fails where what it was to copy went away', async () => {
+    const order = {
+      ...{ vmName: 'vm', runId: 'run-3', path: directory, pointName: 'gone', pointInTimeMs: 0 },
+      kind: 'full' as const,
+      selections: [
+        {
+          ...{ volume: volumeAt(at('small'), '/'), paths: [['file']] },
+          ...{ excludes: { paths: [], names: [] }, ignoresCase: false },
+        },
+      ],
+      ...{ directory: at('small'), scratch: directory },
+    };
+    const moving = module.move(order, new AbortController().signal, () => undefined);
+    await rm(at('small/file'));
+    await expect(moving).rejects.toThrow();
+    await writeFile(at('small/file'), 'x');
+    expect(await carried()).not.toContain('gone');
   });
 
   it('that could not read a file makes no restore point, names the file, and leaves nothing at the destination', async () => {

@@ -223,6 +223,7 @@ describe.skipIf(!IS_ROOT)(`backups of files${IS_ROOT ? '' : ' (SKIPPED: mounting
 
   it('by rclone: what is copied comes back, and a killed worker leaves nothing else at the destination', async () => {
     const vault = join(images, 'vault');
+    await mkdir(vault);
     const named = ['--rclone-destination', vault];
     const seen = await asGuest();
     const { ended } = await beginSlowly(

@@ -145,6 +145,8 @@ export async function extract(
       program: 'tar',
       args: [
         ...['--extract', `--file=${archive}`, '--force-local', '-C', place, '--preserve-permissions'],
+        // Members need not come in the order of the tree.
+        '--delay-directory-restore',
         ...['--numeric-owner', keepsOwners ? '--same-owner' : '--no-same-owner', '--warning=no-timestamp'],
         ...['--acls', '--xattrs', '--xattrs-include=user.*', '--no-selinux'],
         // A pattern is one line: where a name has more, any character stands for their ends.

@@ -1,15 +1,15 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { lstat, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import * as z from 'zod';
 import type { FileManifest, FileVolume } from '../../domain/fileManifest.js';
 import type { RcloneDestination } from '../../domain/moduleChoice.js';
 import { fileFault } from '../../destinations/fileFault.js';
 import { damaged } from '../../destinations/restorePoint.js';
 import { fileSystemOf } from '../../volumes/fileSystems.js';
 import type { FileEntry } from '../../volumes/listFiles.js';
+import { parseCopied, type CopiedFile } from '../copiedFiles.js';
 import { placeOfPoint } from '../rclone.js';
-import { askRclone, placeBelow, runRclone } from '../rcloneProgram.js';
+import { placeBelow, runRclone } from '../rcloneProgram.js';
 import { readMembers, type Member } from './archiveMembers.js';
 import { extract } from './copyFromTar.js';
 import type { FilePath, FileReader } from './fileReader.js';
@@ -17,51 +17,33 @@ import { notFound } from './notFound.js';
 import { entryOf as entryOfMember } from './tarReader.js';
 import { bytesOf, isWithin, pathBelow, splitPath, textOf } from './treeState.js';
 
-const LISTED = z.array(
-  z.object({
-    Name: z.string(),
-    Size: z.number(),
-    ModTime: z.string(),
-    Metadata: z.record(z.string(), z.string()).default({}),
-  }),
-);
-
-/** Reads what rclone copied, with the frame of directories and links that lies in the restore point. */
+/** Reads what rclone copied, by the list of it and the frame of directories and links that lie in the restore point. */
 export function rcloneReader(
   destination: RcloneDestination,
   directory: string,
   manifest: FileManifest,
 ): FileReader {
-  const never = new AbortController().signal;
-  const frames = new Map<string, Promise<ReadonlyMap<string, Member>>>();
-  const frameOf = (volume: FileVolume): Promise<ReadonlyMap<string, Member>> => {
-    const frame = frames.get(volume.id) ?? readFrame(directory, manifest, volume);
-    frames.set(volume.id, frame);
-    return frame;
-  };
-  /** A place is believed only below that of the restore point. */
-  const placeOf = (volume: FileVolume, path: string): string => {
-    const point = placeOfPoint(destination, manifest);
-    const { place = '' } = volume;
-    if (!place.startsWith(`${point}/`) || place.slice(point.length + 1).includes('/'))
-      throw damaged(directory, `its manifest has volume ${volume.id} at "${place}"`);
-    return path === '' ? place : placeBelow(place, textOf(path));
-  };
-  const filesIn = async (volume: FileVolume, path: string): Promise<readonly FileEntry[]> => {
-    const at = placeOf(volume, path);
-    const args = ['lsjson', '--files-only', '--metadata', '--', at];
-    const text = await askRclone(destination, { args, what: `list "${at}"` }, never);
-    return LISTED.parse(JSON.parse(text ?? '[]')).map(fileEntry);
+  const opened = new Map<string, Promise<KeptVolume>>();
+  const openVolume = (volume: FileVolume): Promise<KeptVolume> => {
+    const kept = opened.get(volume.id) ?? readKept(directory, manifest, volume);
+    opened.set(volume.id, kept);
+    return kept;
   };
   const entriesIn = async (volume: FileVolume, path: string): Promise<readonly FileEntry[]> => {
-    const frame = [...(await frameOf(volume))].flatMap(([each, member]) => {
+    const { frame, files } = await openVolume(volume);
+    const found: FileEntry[] = [];
+    for (const [each, member] of frame) {
       const step = splitPath(each);
-      return step?.directory === path ? [entryOfMember(step.name, member)] : [];
-    });
-    return [...frame, ...(await filesIn(volume, path))].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+      if (step?.directory === path) found.push(entryOfMember(step.name, member));
+    }
+    for (const [each, file] of files) {
+      const step = splitPath(each);
+      if (step?.directory === path) found.push(fileEntry(textOf(step.name), file));
+    }
+    return found.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   };
   const isDirectory = async (volume: FileVolume, path: string): Promise<boolean> =>
-    path === '' || (await frameOf(volume)).get(path)?.type === 'd';
+    path === '' || (await openVolume(volume)).frame.get(path)?.type === 'd';
   const findIn = async (volume: FileVolume, steps: FilePath['steps']): Promise<string> => {
     const ignoresCase = fileSystemOf(volume.fileSystem ?? '')?.ignoresCase ?? false;
     let path = '';
@@ -89,18 +71,24 @@ export function rcloneReader(
       for (const steps of paths) await findIn(volume, steps);
     },
     copy: async ({ volume, paths }, place, keepsOwners) => {
-      const frame = await frameOf(volume);
+      const { frame, files } = await openVolume(volume);
       const wanted: string[] = [];
       for (const steps of paths) wanted.push(await findIn(volume, steps));
+      const from = placeOf(destination, directory, manifest, volume);
       // Files first, where nothing of the guest's is yet: no link of its is ever written through.
-      for (const path of wanted) {
-        if (frame.has(path) && frame.get(path)?.type !== 'd') continue;
+      const expected = [...files].filter(([path]) => wanted.some((top) => isWithin(path, top)));
+      for (const path of wanted.filter((top) => expected.some(([each]) => isWithin(each, top)))) {
+        const at = path === '' ? from : placeBelow(from, textOf(path));
         const to = path === '' ? place : join(place, textOf(path));
         const what = `copy files of ${volume.name ?? volume.id} from "${destination.place}"`;
-        const kind = (await isDirectory(volume, path)) ? 'copy' : 'copyto';
-        const args = [kind, '--skip-links', '--metadata', '--', placeOf(volume, path), to];
-        await runRclone(destination, { args, what }, never);
+        const kind = files.has(path) ? 'copyto' : 'copy';
+        await runRclone(
+          destination,
+          { args: [kind, '--skip-links', '--metadata', '--', at, to], what },
+          new AbortController().signal,
+        );
       }
+      const missing = await missingOf(expected, place, volume);
       const asked = new Map(
         [...frame].filter(([path, { type }]) =>
           wanted.some((top) => isWithin(path, top) || (type === 'd' && isWithin(top, path))),
@@ -109,10 +97,8 @@ export function rcloneReader(
       const scratch = await mkdtemp(join(tmpdir(), 'everthaw-get-'));
       try {
         const archive = join(directory, volume.frame ?? '');
-        return {
-          failures: await extract({ archive }, asked, wanted, place, keepsOwners, scratch),
-          notKept: [],
-        };
+        const failures = await extract({ archive }, asked, wanted, place, keepsOwners, scratch);
+        return { failures: [...missing, ...failures], notKept: [] };
       } finally {
         await rm(scratch, { recursive: true, force: true });
       }
@@ -120,25 +106,67 @@ export function rcloneReader(
   };
 }
 
-/** By path. @throws EverthawError BackupDamaged where it is not what was written */
-async function readFrame(
+/** A place is believed only below that of the restore point. @throws EverthawError BackupDamaged */
+function placeOf(
+  destination: RcloneDestination,
   directory: string,
-  { files }: FileManifest,
-  { id, frame }: FileVolume,
-): Promise<ReadonlyMap<string, Member>> {
-  const file = files.find(({ path }) => path === frame);
-  if (file === undefined) throw damaged(directory, `its manifest names no frame of volume ${id}`);
-  const fault = await fileFault(directory, file, () => undefined, new AbortController().signal);
-  if (fault !== undefined) throw damaged(directory, fault);
-  const members = new Map<string, Member>();
-  await readMembers(join(directory, file.path), (member) => members.set(member.path, member));
-  return members;
+  manifest: FileManifest,
+  { id, place = '' }: FileVolume,
+): string {
+  const point = placeOfPoint(destination, manifest);
+  if (place.startsWith(`${point}/`) && !place.slice(point.length + 1).includes('/')) return place;
+  throw damaged(directory, `its manifest has volume ${id} at "${place}"`);
 }
 
-function fileEntry({ Name, Size, ModTime, Metadata }: z.infer<typeof LISTED>[number]): FileEntry {
+/** What was copied there once, and is not, or not as large, any more. */
+async function missingOf(
+  expected: readonly (readonly [string, CopiedFile])[],
+  place: string,
+  { id, name }: FileVolume,
+): Promise<readonly string[]> {
+  const missing: string[] = [];
+  for (const [path, { Size }] of expected) {
+    const at = Buffer.concat([Buffer.from(`${place}/`), Buffer.from(path, 'latin1')]);
+    const found = await lstat(at).catch(() => undefined);
+    if (found?.isFile() === true && found.size === Size) continue;
+    const called = `${name ?? id}: ${textOf(path)}`;
+    missing.push(
+      found === undefined
+        ? `${called} is not where rclone copied it`
+        : `${called} has ${found.size} bytes there, and had ${Size}`,
+    );
+  }
+  return missing;
+}
+
+/** What lies of a volume beside the manifest, each by its path. */
+interface KeptVolume {
+  readonly frame: ReadonlyMap<string, Member>;
+  readonly files: ReadonlyMap<string, CopiedFile>;
+}
+
+/** @throws EverthawError BackupDamaged where it is not what was written */
+async function readKept(
+  directory: string,
+  { files }: FileManifest,
+  { id, frame, copied }: FileVolume,
+): Promise<KeptVolume> {
+  for (const name of [frame, copied]) {
+    const file = files.find(({ path }) => path === name);
+    if (file === undefined) throw damaged(directory, `its manifest names no frame of volume ${id}`);
+    const fault = await fileFault(directory, file, () => undefined, new AbortController().signal);
+    if (fault !== undefined) throw damaged(directory, fault);
+  }
+  const members = new Map<string, Member>();
+  await readMembers(join(directory, frame ?? ''), (member) => members.set(member.path, member));
+  const list = parseCopied(await readFile(join(directory, copied ?? ''), 'utf8'));
+  return { frame: members, files: new Map(list.map((file) => [bytesOf(file.Path), file])) };
+}
+
+function fileEntry(name: string, { Size, ModTime, Metadata }: CopiedFile): FileEntry {
   const { mode, uid, gid } = Metadata;
   return {
-    name: Name,
+    name,
     type: 'file',
     ...{ sizeBytes: Size, modified: new Date(ModTime).toISOString() },
     ...(mode === undefined ? {} : { mode: mode.slice(-4).padStart(4, '0') }),
