@@ -17,7 +17,7 @@ import { until } from '../system/until.js';
 import { fullOr } from './destinationFull.js';
 import { hostOf, ownerOf, type Dependencies } from './dependencies.js';
 import { keptAlive } from './keptAlive.js';
-import { brokenMounts, mountLost, preflightVolumes } from './mount.js';
+import { brokenMounts, mountLost, preflightVolumes, watchWithMounts } from './mount.js';
 import { pulse } from './pulse.js';
 
 const WATCH_MS = 1000;
@@ -64,7 +64,7 @@ export function createMoveFiles(dependencies: Dependencies) {
     try {
       const order = await orderOf(dependencies, input, kept);
       return await keptAlive(
-        () => host.watchVm(vm.instanceUuid, snapshot.id),
+        watchWithMounts(dependencies, { ...input, snapshotId: snapshot.id }, host),
         (signal) => whileKept(own, kept, signal, (each) => backUpFiles(order, each, tell)),
         WATCH_MS,
       );

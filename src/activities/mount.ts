@@ -13,8 +13,9 @@ import type {
 import { formatTransport } from '../domain/transport.js';
 import type { DiskDescription } from '../domain/vm.js';
 import { checkDestination, makePartial, readOwnerFile } from '../destinations/directory.js';
+import type { Host } from '../hosts/host.js';
 import { volumeMount } from '../holdings/volumeMount.js';
-import { isKeeperAlive, keptBy, lastWords, startKeeper } from '../mounts/keeper.js';
+import { isKeeperAlive, keptBy, lastWords, renewCookies, startKeeper } from '../mounts/keeper.js';
 import { brokenLayer } from '../mounts/layers.js';
 import type { KeptVolumes } from '../mounts/keeperOrder.js';
 import { takeSlots } from '../mounts/slots.js';
@@ -106,7 +107,7 @@ export function createMount(dependencies: Dependencies) {
     const host = await hostOf(dependencies, input);
     try {
       const kept = await keptAlive(
-        () => host.watchVm(vm.instanceUuid, input.snapshotId),
+        watchWithMounts(dependencies, input, host),
         (signal) => mountAll(dependencies, input, own, signal),
         WATCH_MS,
       );
@@ -153,6 +154,19 @@ function resultOf({ mounted, notes }: KeptVolumes): MountVolumesResult {
   };
 }
 
+/** Asks the host after the VM; where that took a new session, what serves its disks goes on in it. */
+export function watchWithMounts(
+  { hosts, records }: Dependencies,
+  { vm, run, snapshotId }: Step & { readonly snapshotId: string },
+  host: Host,
+): () => Promise<void> {
+  return async () => {
+    await host.watchVm(vm.instanceUuid, snapshotId);
+    const cookie = await hosts.cookie(vm.hostUuid, run.runId);
+    if (cookie !== undefined) await renewCookies(records.directoryOf('volumeMount', run), cookie);
+  };
+}
+
 export interface WatchMountsInput extends Step {
   readonly snapshotId: string;
   readonly directory: string;
@@ -161,11 +175,11 @@ export interface WatchMountsInput extends Step {
 /** Goes on until it is cancelled. @throws EverthawError MountLost, or what endangers the VM */
 export function createWatchMounts(dependencies: Dependencies) {
   return async function watchMounts(input: WatchMountsInput): Promise<void> {
-    const { vm, run, snapshotId, directory } = input;
+    const { vm, run, directory } = input;
     const own = dependencies.records.directoryOf('volumeMount', run);
     const host = await hostOf(dependencies, input);
     await keptAlive(
-      () => host.watchVm(vm.instanceUuid, snapshotId),
+      watchWithMounts(dependencies, input, host),
       (signal) => until(async () => !(await isKeeperAlive(own)), signal, WATCH_MS),
       WATCH_MS,
     );

@@ -99,7 +99,9 @@ export async function startNbdServer(
 /** Hands the server of a directory, one that never gives up, the cookie of a new session. */
 export async function renewCookie(directory: string, cookie: string): Promise<void> {
   const file = cookieFile(directory);
-  await writeFile(`${file}.aside`, `vmware_soap_session=${cookie}`, { mode: 0o600 });
+  const text = `vmware_soap_session=${cookie}`;
+  if ((await readFile(file, 'utf8').catch(() => undefined)) === text) return;
+  await writeFile(`${file}.aside`, text, { mode: 0o600 });
   await rename(`${file}.aside`, file);
 }
 

@@ -1,7 +1,8 @@
-import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { renewCookie } from '../disks/nbdServer.js';
 import { EverthawError } from '../domain/errors.js';
 import { readJson } from '../system/jsonFile.js';
 import { isAlive, killProcess, notedProcess } from '../system/processIdentity.js';
@@ -94,6 +95,16 @@ export async function lastWords(directory: string): Promise<string> {
 /** What a living keeper keeps mounted; undefined where there is none, or where it is not done yet. */
 export async function keptBy(directory: string): Promise<KeptVolumes | undefined> {
   return (await isKeeperAlive(directory)) ? readJson<KeptVolumes>(keeperFiles(directory).kept) : undefined;
+}
+
+/**
+ * Hands the servers of a keeper the cookie of the session that the worker is in now. Not the keeper's to do: while its layers wait for a new
+ * session, none of its threads may be free.
+ */
+export async function renewCookies(directory: string, cookie: string): Promise<void> {
+  const names = await readdir(directory).catch((): readonly string[] => []);
+  for (const name of names.filter((each) => /^\d+$/.test(each)))
+    await renewCookie(join(directory, name), cookie);
 }
 
 export async function isKeeperAlive(directory: string): Promise<boolean> {

@@ -2,7 +2,7 @@ import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EverthawError, messageOf, type ErrorParts } from '../domain/errors.js';
-import { renewCookie, startNbdServer } from '../disks/nbdServer.js';
+import { startNbdServer } from '../disks/nbdServer.js';
 import { UNNOTED } from '../hosts/exports.js';
 import { HostPool } from '../hosts/hostPool.js';
 import { HostRegister } from '../hosts/register.js';
@@ -62,7 +62,6 @@ async function openDisks(order: KeeperOrder): Promise<Opened> {
       // A socket's path is short: so is its directory's.
       const at = join(directory, String(n));
       const server = await startNbdServer(source, at, AbortSignal.timeout(ANSWER_MS));
-      void renewCookies(hosts, order, at, opened.access.cookie);
       images.push({ ...image, socket: server.socket, exportName: '' });
     }
   }
@@ -70,23 +69,6 @@ async function openDisks(order: KeeperOrder): Promise<Opened> {
   if (volumes.length === 0) throw nothingToMount(notes);
   tell({ kind: 'found', volumes: volumes.length });
   return { order, images, volumes, notes };
-}
-
-/** Hands a server the cookie of a new session, where the host has ended the one before: the run's worker asks the host all the while, and logs in. */
-async function renewCookies(
-  hosts: HostPool,
-  { hostUuid, user }: KeeperOrder,
-  server: string,
-  before: string,
-): Promise<void> {
-  let known = before;
-  while (true) {
-    await sleep(WATCH_MS);
-    const kept = await hosts.cookie(hostUuid, user);
-    if (kept === undefined || kept === '' || kept === known) continue;
-    await renewCookie(server, kept);
-    known = kept;
-  }
 }
 
 async function mountAll({ order, images, volumes, notes }: Opened, to: string): Promise<void> {
