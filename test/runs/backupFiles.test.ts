@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -17,7 +18,10 @@ const IS_ROOT = process.getuid?.() === 0;
 const APP_AT = 36 * MIB;
 /** And the first. */
 const ROOT_AT = 10 * MIB;
-const SLOW_BYTES_PER_SECOND = 200_000;
+/** Slow enough that reading `/var/lib/app/large` lasts for seconds, which is when the brake is put on. */
+const SLOW_BYTES_PER_SECOND = 2_000_000;
+const LARGE_BYTES = 4 * MIB;
+const BRAKED_BYTES_PER_SECOND = 100_000;
 
 describe.skipIf(!IS_ROOT)(`backups of files${IS_ROOT ? '' : ' (SKIPPED: mounting needs root)'}`, () => {
   let lab: Lab;
@@ -31,6 +35,10 @@ describe.skipIf(!IS_ROOT)(`backups of files${IS_ROOT ? '' : ' (SKIPPED: mounting
     linux = await makeLinuxDisk(images);
     lab = await Lab.start([{ name: 'web', disks: [{ ...linux, unit: 0 }] }], labTemporal());
     points = join(lab.everthaw.backups, 'web-files');
+    await writeFile(join(images, 'large'), randomBytes(LARGE_BYTES));
+    // Of long ago: what is as new as the newest of all is archived each time.
+    const old = ['ctime', 'mtime', 'crtime'].map((time) => `sif large ${time} 20250101`);
+    await asGuest(`write ${join(images, 'large')} large`, ...old);
   }, 120_000);
 
   afterEach(async () => {
@@ -134,18 +142,24 @@ describe.skipIf(!IS_ROOT)(`backups of files${IS_ROOT ? '' : ' (SKIPPED: mounting
     return (raw.pendingActivities ?? []).map(({ activityType }) => activityType?.name ?? '');
   };
 
-  /** Begins one whose bytes come slowly, and waits until its module reads. */
+  const limit = (bytesPerSecond: number): Promise<unknown> =>
+    lab.vcenter.control('POST', '/throttle', { path: '/folder', bytesPerSecond });
+
+  /**
+   * Begins one whose bytes come slowly, and waits until its module reads. They come slowly from the start:
+   * who first waits for the module may find all that it reads in memory already.
+   */
   async function beginSlowly(
     reader = 'tar',
     ...words: readonly string[]
   ): Promise<{ readonly ended: Promise<Ran> }> {
-    const limit = { path: '/folder', bytesPerSecond: SLOW_BYTES_PER_SECOND };
+    await limit(SLOW_BYTES_PER_SECOND);
     const ended = backUp(...words);
     await until(
       async () => (await stepsOf().catch((): string[] => [])).includes('moveFiles'),
       AbortSignal.timeout(60_000),
     );
-    await lab.vcenter.control('POST', '/throttle', limit);
+    await limit(BRAKED_BYTES_PER_SECOND);
     const isReading = () =>
       processesOf(lab.everthaw.state).some(({ program }) => program.endsWith(`/${reader}`));
     await until(isReading, AbortSignal.timeout(60_000));
