@@ -51,7 +51,7 @@ export default tseslint.config(
   mayNotImport(
     ['src/domain/**'],
     [
-      '\\.\\./(cli|config|workflows|activities|checks|holdings|hosts|disks|destinations|temporal|system|volumes|mounts|integrations)/',
+      '\\.\\./(cli|requests|config|workflows|activities|checks|holdings|hosts|disks|destinations|temporal|system|volumes|mounts|integrations)/',
       '^@temporalio/',
       '^node:',
     ],
@@ -60,7 +60,7 @@ export default tseslint.config(
   mayNotImport(
     ['src/workflows/**'],
     [
-      '\\.\\./(cli|config|checks|holdings|hosts|disks|destinations|temporal|system|volumes|mounts|integrations)/',
+      '\\.\\./(cli|requests|config|checks|holdings|hosts|disks|destinations|temporal|system|volumes|mounts|integrations)/',
       '^node:',
       '^zod',
     ],
@@ -86,7 +86,7 @@ export default tseslint.config(
   mayNotImport(
     ['src/hosts/**', 'src/disks/**', 'src/destinations/**'],
     [
-      '\\.\\./(cli|config|workflows|activities|checks|holdings|temporal|volumes|mounts|integrations)/',
+      '\\.\\./(cli|requests|config|workflows|activities|checks|holdings|temporal|volumes|mounts|integrations)/',
       '^@temporalio/',
     ],
     'drivers know nothing of Temporal or of who calls them, so that each can be proved on its own.',
@@ -94,7 +94,7 @@ export default tseslint.config(
   mayNotImport(
     ['src/system/**'],
     [
-      '\\.\\./(cli|config|workflows|activities|checks|holdings|hosts|disks|destinations|temporal|volumes|mounts|integrations)/',
+      '\\.\\./(cli|requests|config|workflows|activities|checks|holdings|hosts|disks|destinations|temporal|volumes|mounts|integrations)/',
       '^@temporalio/',
     ],
     'processes and waiting are below everything else.',
@@ -102,7 +102,7 @@ export default tseslint.config(
   mayNotImport(
     ['src/volumes/**'],
     [
-      '\\.\\./(cli|config|workflows|activities|checks|holdings|hosts|destinations|temporal|mounts|integrations)/',
+      '\\.\\./(cli|requests|config|workflows|activities|checks|holdings|hosts|destinations|temporal|mounts|integrations)/',
       '^@temporalio/',
     ],
     'a guest’s volumes are read from images alone, whoever asks.',
@@ -110,29 +110,29 @@ export default tseslint.config(
   mayNotImport(
     ['src/mounts/**'],
     [
-      '\\.\\./(cli|config|workflows|activities|checks|holdings|destinations|temporal|integrations)/',
+      '\\.\\./(cli|requests|config|workflows|activities|checks|holdings|destinations|temporal|integrations)/',
       '^@temporalio/',
     ],
     'what keeps volumes mounted outlives the worker, and knows nothing of runs.',
   ),
   mayNotImport(
     ['src/integrations/**'],
-    ['\\.\\./(cli|config|workflows|activities|checks|holdings|hosts|temporal|mounts)/', '^@temporalio/'],
+    ['\\.\\./(cli|requests|config|workflows|activities|checks|holdings|hosts|temporal|mounts)/', '^@temporalio/'],
     'modules move directories, wherever they come from: whoever calls them mounted or exported them.',
   ),
   mayNotImport(
     ['src/holdings/**'],
-    ['\\.\\./(cli|config|workflows|activities|checks|temporal|integrations)/', '^@temporalio/'],
+    ['\\.\\./(cli|requests|config|workflows|activities|checks|temporal|integrations)/', '^@temporalio/'],
     'releasing works without Temporal too (vcbCleanup --offline).',
   ),
   mayNotImport(
     ['src/checks/**'],
-    ['\\.\\./(cli|config|workflows|activities|holdings|temporal|mounts|integrations)/', '^@temporalio/'],
+    ['\\.\\./(cli|requests|config|workflows|activities|holdings|temporal|mounts|integrations)/', '^@temporalio/'],
     'what is refused is the same whether a run asks or a person before there is one.',
   ),
   mayNotImport(
     ['src/activities/**'],
-    ['\\.\\./(cli|config|workflows)/'],
+    ['\\.\\./(cli|requests|config|workflows)/'],
     'activities are called by workflows and composed by the worker; they know neither.',
   ),
   { files: ['src/config/**'], rules: { 'no-restricted-properties': 'off' } },

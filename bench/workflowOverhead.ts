@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { findOneVm } from '../src/cli/findVms.js';
-import { accessHost, lendHost } from '../src/cli/hostAccess.js';
+import { findOneVm } from '../src/requests/findVms.js';
+import { accessHost } from '../src/cli/accessHost.js';
+import { lendHost } from '../src/requests/hostAccess.js';
 import { readSettings } from '../src/config/settings.js';
 import { connectClient, type TemporalAddress } from '../src/temporal/client.js';
 import { startBackup } from '../src/temporal/runs.js';

@@ -3,7 +3,7 @@ import { failure, finding, findings, type Finding } from '../domain/finding.js';
 import { formatDuration } from '../domain/format.js';
 import type { Host } from '../hosts/host.js';
 import { isLibvirtUri } from '../hosts/libvirt/connection/libvirtUri.js';
-import { accessHost } from './hostAccess.js';
+import { accessHost } from './accessHost.js';
 
 /** Beyond this ages of snapshots and times in logs mislead people. */
 const CLOCKS_APART_MS = 60_000;

@@ -10,7 +10,7 @@ import type { CopiedFiles } from '../volumes/copyFiles.js';
 import { readVolumes } from '../volumes/readVolumes.js';
 import { openFilePoint } from '../integrations/reading/filePoint.js';
 import { imagesOf, openBackup } from './backupImages.js';
-import { repositories } from './moduleChoice.js';
+import { repositories } from '../requests/moduleChoice.js';
 import { EXIT, Output } from './output.js';
 
 /** Copies files out of a backup. Exit code 3 where some that were wanted could not be. */

@@ -8,7 +8,7 @@ import { openFilePoint } from '../integrations/reading/filePoint.js';
 import { findAllVolumes, readVolumes } from '../volumes/readVolumes.js';
 import type { NamedVolume } from '../volumes/volume.js';
 import { imagesOf, openBackup } from './backupImages.js';
-import { repositories } from './moduleChoice.js';
+import { repositories } from '../requests/moduleChoice.js';
 import { EXIT, Output } from './output.js';
 import { formatTable } from './table.js';
 

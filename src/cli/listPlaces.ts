@@ -3,7 +3,7 @@ import { EverthawError } from '../domain/errors.js';
 import { formatBytes } from '../domain/format.js';
 import { PLACE_KINDS, type Place, type PlaceKind } from '../domain/place.js';
 import type { Host } from '../hosts/host.js';
-import { accessHost } from './hostAccess.js';
+import { accessHost } from './accessHost.js';
 import { Output } from './output.js';
 import { formatTable } from './table.js';
 import { oneOf } from './values.js';

@@ -1,8 +1,8 @@
 import type { Settings } from '../config/settings.js';
 import type { VmSummary } from '../domain/vm.js';
 import { parseVmSpec } from '../domain/vmSpec.js';
-import { findVms } from './findVms.js';
-import { accessHost } from './hostAccess.js';
+import { findVms } from '../requests/findVms.js';
+import { accessHost } from './accessHost.js';
 import { formatTable } from './table.js';
 
 const HEADINGS = ['STATE', 'MOREF', 'UUID', 'ADDRESS', 'FOLDER', 'NAME'] as const;

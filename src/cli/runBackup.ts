@@ -1,19 +1,17 @@
-import { randomUUID } from 'node:crypto';
 import { basename, resolve } from 'node:path';
 import type { Settings } from '../config/settings.js';
-import type { ImageFormat } from '../domain/diskFiles.js';
 import { EverthawError } from '../domain/errors.js';
 import { fileNameOf } from '../domain/fileName.js';
 import { formatBytes, formatDuration } from '../domain/format.js';
-import type { BackupRequest, BackupResult, MountRequest, PointInTimeRequest } from '../domain/runs.js';
-import { formatTransport, parseTransport, type Transport } from '../domain/transport.js';
+import type { BackupResult } from '../domain/runs.js';
 import type { VmSummary } from '../domain/vm.js';
 import { formatScpUrl, isScpUrl, parseScpUrl, scpUrlBelow } from '../domain/scpUrl.js';
 import { parseVmSpec } from '../domain/vmSpec.js';
-import type { Host } from '../hosts/host.js';
+import { backupRequest } from '../requests/backupRequest.js';
 import type { BackupFlags } from './backup.js';
-import { findOneVm } from './findVms.js';
-import { accessHost, type HostAccess } from './hostAccess.js';
+import { findOneVm } from '../requests/findVms.js';
+import { accessHost } from './accessHost.js';
+import type { HostAccess } from '../requests/hostAccess.js';
 import type { RunFlags } from './runFlags.js';
 import type { Follower } from './startAndFollow.js';
 
@@ -47,66 +45,6 @@ function loadRuns() {
   return Promise.all([import('./startAndFollow.js'), import('../temporal/runs.js')]);
 }
 
-/** What the settings say of a backup. */
-export function backupRequest(
-  settings: Settings,
-  access: HostAccess,
-  vm: VmSummary,
-  directory: string,
-): BackupRequest {
-  return {
-    ...pointInTimeRequest(settings, access, vm),
-    directory,
-    transport: transportOf(settings, access.host),
-    ...diskFormatOf(settings, access.host),
-  };
-}
-
-/** What the settings say of volumes that are mounted. */
-export function mountRequest(
-  settings: Settings,
-  access: HostAccess,
-  vm: VmSummary,
-  directory: string,
-): MountRequest {
-  return {
-    ...volumesRequest(settings, access, vm),
-    directory,
-    handover: true,
-  };
-}
-
-/** What they say of a run that mounts volumes, whatever for. */
-export function volumesRequest(
-  settings: Settings,
-  access: HostAccess,
-  vm: VmSummary,
-): PointInTimeRequest & Pick<MountRequest, 'mostVolumes'> {
-  return {
-    ...pointInTimeRequest(settings, access, vm),
-    transport: mountTransportOf(settings, access.host),
-    mostVolumes: settings.mostMountedVolumes,
-  };
-}
-
-function pointInTimeRequest(
-  settings: Settings,
-  access: HostAccess,
-  vm: VmSummary,
-): Omit<PointInTimeRequest, 'transport'> {
-  return {
-    vm: { hostUuid: access.host.identity.uuid, instanceUuid: vm.instanceUuid, name: vm.name },
-    proxy: settings.proxy,
-    loan: randomUUID(),
-    quiesce: settings.backup.quiesce,
-    snapshotPolicy: settings.backup.snapshotPolicy,
-    preexistingSnapshot: settings.backup.preexistingSnapshot,
-    preexistingMountPoint: settings.backup.preexistingMountPoint,
-    maximumSnapshotAgeMs: settings.maximumSnapshotAgeMs,
-    retries: settings.retries,
-  };
-}
-
 /** Logs in, and finds the VM that is meant. */
 export async function findVm(
   settings: Settings,
@@ -121,33 +59,6 @@ export async function findVm(
   } finally {
     await access.host.logout();
   }
-}
-
-function diskFormatOf(settings: Settings, host: Host): { readonly diskFormat: ImageFormat } | undefined {
-  const { diskFormat } = settings.backup;
-  if (diskFormat === undefined) return undefined;
-  const transport = transportOf(settings, host);
-  if (transport.via === 'export') return { diskFormat };
-  throw new EverthawError({
-    code: 'WrongUsage',
-    what: `keep disks as ${diskFormat}`,
-    why: `by ${formatTransport(transport)} they are kept as VMDK, the form in which they come`,
-    hint: 'leave --disk-format out',
-  });
-}
-
-/** The transport that is meant, or the host's usual one. */
-export function transportOf({ backup: { transport } }: Settings, host: Host): Transport {
-  const [usual] = host.transports;
-  return transport === undefined && usual !== undefined ? usual : parseTransport(transport ?? '');
-}
-
-/** A stream of a whole disk is of no use to who reads here and there: a mode alone means its other way. */
-function mountTransportOf({ backup: { transport } }: Settings, host: Host): Transport {
-  const usable = host.transports.find(
-    ({ mode, via }) => via !== 'lease' && (transport === undefined || transport === mode),
-  );
-  return usable ?? parseTransport(transport ?? '');
 }
 
 function describeBackup(result: BackupResult): readonly string[] {

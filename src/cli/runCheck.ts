@@ -12,10 +12,11 @@ import { mapAtMost } from '../system/mapAtMost.js';
 import type { CheckFlags } from './check.js';
 import { checkHost } from './checkHost.js';
 import { checkProxy } from './checkProxy.js';
-import { vmsOf } from './findVms.js';
+import { vmsOf } from '../requests/findVms.js';
 import { EXIT, Output } from './output.js';
 import type { ReadSettings } from './readSettings.js';
-import { destinationOf, transportOf } from './runBackup.js';
+import { transportOf } from '../requests/backupRequest.js';
+import { destinationOf } from './runBackup.js';
 import { formatTable } from './table.js';
 
 interface CheckWishes {

@@ -6,13 +6,15 @@ import { filePointsName } from '../domain/filePoints.js';
 import { formatBytes, formatDuration } from '../domain/format.js';
 import { printable } from '../domain/printable.js';
 import type { FileBackupRequest, FileBackupResult } from '../domain/runs.js';
+import { MODULE_NAMES } from '../domain/moduleChoice.js';
 import { isScpUrl } from '../domain/scpUrl.js';
 import type { VmSummary } from '../domain/vm.js';
 import { namesMany, parseVmSpec } from '../domain/vmSpec.js';
 import { backupAll, type BackUpOne } from './backupAll.js';
-import type { HostAccess } from './hostAccess.js';
-import { moduleChoice } from './moduleChoice.js';
-import { findVm, volumesRequest } from './runBackup.js';
+import type { HostAccess } from '../requests/hostAccess.js';
+import { moduleChoice } from '../requests/moduleChoice.js';
+import { volumesRequest } from '../requests/backupRequest.js';
+import { findVm } from './runBackup.js';
 import type { RunFlags, SeriesFlags } from './runFlags.js';
 import { oneOf } from './values.js';
 
@@ -37,7 +39,7 @@ export async function runFileBackups(
   const { include, exclude } = wished;
   const wish = {
     kind: oneOf('--kind', wished.kind, FILE_KINDS),
-    module: moduleChoice(settings, wished.module, wished.words),
+    module: moduleChoice(settings, oneOf('--module', wished.module, MODULE_NAMES), wished.words),
     ...{ include, exclude },
   };
   const backUpOne: BackUpOne = (access, vm, below, member) =>

@@ -9,7 +9,7 @@ import { surveyOf, type Retained, type Survey } from '../destinations/retainedPo
 import { heldElsewhere } from '../integrations/heldElsewhere.js';
 import { isAgreed } from './agreement.js';
 import type { ForgetFlags } from './forget.js';
-import { repositories } from './moduleChoice.js';
+import { repositories } from '../requests/moduleChoice.js';
 import { EXIT, Output } from './output.js';
 import { storedBackupsBelow, storedPlace } from './storedBackups.js';
 import { formatTable } from './table.js';

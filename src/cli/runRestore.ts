@@ -11,7 +11,8 @@ import type { RestoreRequest, RestoreResult, RestoreWish } from '../domain/runs.
 import { isScpUrl } from '../domain/scpUrl.js';
 import { imageLevel } from '../destinations/restorePoint.js';
 import type { Host } from '../hosts/host.js';
-import { accessHost, type HostAccess } from './hostAccess.js';
+import { accessHost } from './accessHost.js';
+import type { HostAccess } from '../requests/hostAccess.js';
 import { answerFor, type Answer } from './existing.js';
 import { Output } from './output.js';
 import { placesOf } from './places.js';

@@ -5,7 +5,7 @@ import { clusterIdOf } from '../temporal/client.js';
 import { machineIdentity } from '../system/machine.js';
 import { vmWorkflowId } from '../domain/names.js';
 import type { OwnerRecord } from '../domain/owner.js';
-import { startWithLoan, type HostAccess } from './hostAccess.js';
+import { startWithLoan, type HostAccess } from '../requests/hostAccess.js';
 import { LoneRun } from './loneRun.js';
 import { Output } from './output.js';
 import type { RunFlags } from './runFlags.js';

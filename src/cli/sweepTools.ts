@@ -8,7 +8,8 @@ import { HoldingRecords } from '../holdings/records.js';
 import { endSweep } from '../holdings/endSweep.js';
 import { HostPool } from '../hosts/hostPool.js';
 import { HostRegister } from '../hosts/register.js';
-import { accessHost, lendHost } from './hostAccess.js';
+import { accessHost } from './accessHost.js';
+import { lendHost } from '../requests/hostAccess.js';
 
 /**
  * Works with all hosts of the register, and with the one that the user named. That one is lent to this command while it works, under

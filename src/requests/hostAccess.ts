@@ -7,7 +7,7 @@ import { openHost } from '../hosts/hostPool.js';
 import { isLibvirtUri } from '../hosts/libvirt/connection/libvirtUri.js';
 import { HostRegister, type HostEntry } from '../hosts/register.js';
 import { Secret } from '../hosts/secret.js';
-import { passwordFor } from './password.js';
+import { passwordFor, type AskPassword } from './password.js';
 
 /** A host that the user named: open, and how it goes into the register. */
 export interface HostAccess {
@@ -16,10 +16,10 @@ export interface HostAccess {
   readonly password: Secret;
 }
 
-/** Logs in to the host that the settings name. */
-export async function accessHost(settings: Settings): Promise<HostAccess> {
+/** Logs in to the host that the settings name. `ask` is for a password that they do not. */
+export async function openAccess(settings: Settings, ask?: AskPassword): Promise<HostAccess> {
   const address = wanted(settings.host.address, 'the host', '--host', 'EVERTHAW_HOST');
-  return isLibvirtUri(address) ? accessLibvirt(settings, address) : accessVsphere(settings, address);
+  return isLibvirtUri(address) ? accessLibvirt(settings, address) : accessVsphere(settings, address, ask);
 }
 
 async function accessLibvirt(settings: Settings, address: string): Promise<HostAccess> {
@@ -30,11 +30,11 @@ async function accessLibvirt(settings: Settings, address: string): Promise<HostA
   return { host, password, entry: { uuid: host.identity.uuid, ...entry } };
 }
 
-async function accessVsphere(settings: Settings, address: string): Promise<HostAccess> {
+async function accessVsphere(settings: Settings, address: string, ask?: AskPassword): Promise<HostAccess> {
   const { port, caFile, datastoreFloorBytes } = settings.host;
   const username = wanted(settings.host.username, 'the user name', '--username', 'EVERTHAW_USERNAME');
   const thumbprint = await thumbprintFor(settings, address);
-  const password = await passwordFor(settings, `${username} on "${address}"`);
+  const password = await passwordFor(settings, `${username} on "${address}"`, ask);
   const entry = {
     kind: 'vsphere' as const,
     address,

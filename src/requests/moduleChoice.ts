@@ -1,18 +1,15 @@
 import { resolve } from 'node:path';
 import type { Settings } from '../config/settings.js';
 import { EverthawError } from '../domain/errors.js';
-import {
-  MODULE_NAMES,
-  type ModuleChoice,
-  type RcloneDestination,
-  type ResticRepository,
-} from '../domain/moduleChoice.js';
+import { type ModuleChoice, type RcloneDestination, type ResticRepository } from '../domain/moduleChoice.js';
 import type { Repositories } from '../integrations/repositories.js';
-import { oneOf } from './values.js';
 
 /** @param words behind `--`: a program, and what it is told. @throws EverthawError WrongUsage */
-export function moduleChoice(settings: Settings, module: string, words: readonly string[]): ModuleChoice {
-  const name = oneOf('--module', module, MODULE_NAMES);
+export function moduleChoice(
+  settings: Settings,
+  name: ModuleChoice['name'],
+  words: readonly string[],
+): ModuleChoice {
   if (name === 'command' && words.length === 0)
     throw refused(
       '--module command',
