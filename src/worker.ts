@@ -20,6 +20,7 @@ import { releaseJudged } from './holdings/releaseJudged.js';
 import { HoldingRecords } from './holdings/records.js';
 import { HostPool } from './hosts/hostPool.js';
 import { HostRegister } from './hosts/register.js';
+import { jobTools } from './requests/jobTools.js';
 import { BUNDLE_FILE } from './temporal/bundle.js';
 import { clusterIdOf, connectClient, type TemporalAddress } from './temporal/client.js';
 import { noteContact } from './temporal/contact.js';
@@ -79,7 +80,7 @@ export class EverthawWorker {
     this.#namespace = namespace;
     this.#register = dependencies.register;
     this.#dependencies = dependencies;
-    this.#activities = createActivities(dependencies);
+    this.#activities = createActivities(dependencies, jobTools(settings.configFile));
     this.#log = pino({ name: 'worker', level: settings.logLevel });
   }
 

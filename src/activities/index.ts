@@ -5,6 +5,7 @@ import { createRemoveSnapshots, createUseSnapshot } from './existingSnapshot.js'
 import { createFinishFiles, createMoveFiles, createPreflightFiles } from './backupFiles.js';
 import { createFetchBackup } from './fetchBackup.js';
 import { createCheckMounts, createMount, createPreflightMount, createWatchMounts } from './mount.js';
+import { createFindJobVms, createForgetOld, createLendHost, type JobTools } from './jobs.js';
 import { createPreflight } from './preflight.js';
 import { createRemoveLeftovers } from './removeLeftovers.js';
 import { createPlanRestore } from './restorePlan.js';
@@ -17,7 +18,7 @@ import { createWaitForRoom } from './waitForRoom.js';
 import { createWriteCatalog } from './writeCatalog.js';
 
 /** All activities, by the names that the Temporal UI shows. */
-export function createActivities(dependencies: SweepDependencies) {
+export function createActivities(dependencies: SweepDependencies, jobs: JobTools) {
   return {
     preflight: createPreflight(dependencies),
     freezeScript: visiting(dependencies, createFreezeScript(dependencies)),
@@ -47,6 +48,9 @@ export function createActivities(dependencies: SweepDependencies) {
     finishRestore: createFinishRestore(dependencies),
     removeLeftovers: createRemoveLeftovers(dependencies),
     sweep: createSweep(dependencies),
+    findJobVms: createFindJobVms(jobs),
+    lendHost: createLendHost(dependencies, jobs),
+    forgetOld: createForgetOld(jobs),
   };
 }
 

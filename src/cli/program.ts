@@ -8,6 +8,7 @@ import { addConfig } from './config.js';
 import { addDaemonCommands } from './daemonCommands.js';
 import { addFiles } from './files.js';
 import { addForget } from './forget.js';
+import { addJobs } from './jobs.js';
 import { addMount } from './mount.js';
 import { EXIT } from './output.js';
 import { addPlaces } from './placeCommands.js';
@@ -32,6 +33,7 @@ export function everthaw(): Command {
   addMount(program, settings);
   addForget(program, settings);
   addFiles(program, settings);
+  addJobs(program, settings);
   addPlaces(program, settings);
   addCheck(program, settings);
   addCleanup(program, settings);

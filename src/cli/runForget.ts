@@ -4,9 +4,11 @@ import { EverthawError, messageOf } from '../domain/errors.js';
 import { formatAge, formatBytes } from '../domain/format.js';
 import { printable } from '../domain/printable.js';
 import { hasRules, judgeRetention, vmKeyOf, type Decision, type KeepRules } from '../domain/retention.js';
-import { endForgetting, forgetPoint, type Forgotten } from '../destinations/forgetPoint.js';
+import { forgetDoomed, type ForgetOutcome } from '../destinations/forgetDoomed.js';
+import { endForgetting, forgetPoint } from '../destinations/forgetPoint.js';
 import { surveyOf, type Retained, type Survey } from '../destinations/retainedPoints.js';
 import { heldElsewhere } from '../integrations/heldElsewhere.js';
+import { parseSpan } from '../domain/spanOfTime.js';
 import { isAgreed } from './agreement.js';
 import type { ForgetFlags } from './forget.js';
 import { repositories } from '../requests/moduleChoice.js';
@@ -34,25 +36,30 @@ export async function runForget(
     ...{ nowMs, zone: timeZone, lastRunFailed: survey.lastRunFailed },
   }).filter(({ point }) => flags.vm?.includes(point.vmUuid) ?? true);
   tell(decisions, survey, { nowMs, timeZone }, output);
-  // What is built on another is younger, and goes first: whatever cuts this off, nothing is left without its base.
-  const doomed = decisions
-    .flatMap(({ point, forget }) => (forget ? [point] : []))
-    .toSorted((one, other) => other.at - one.at);
+  const doomed = decisions.flatMap(({ point, forget }) => (forget ? [point] : []));
   if (flags.dryRun || doomed.length + survey.removing.length === 0) return;
   if (isAsked && !(await isAgreed(questionOf(doomed, decisions.length, survey.removing.length), output)))
     return;
   const elsewhere = heldElsewhere(repositories(settings));
-  const forgetOne = async ({ listed, runId }: Retained): Promise<Forgotten> =>
-    forgetPoint(await storedPlace(listed.directory), runId, randomUUID(), elsewhere);
-  const endOne = async (directory: string): Promise<Forgotten> =>
-    endForgetting(await storedPlace(directory), elsewhere);
-  const outcomes = [
-    ...(await each(doomed, ({ listed }) => listed.directory, forgetOne, output)),
-    ...(await each(survey.removing, (directory) => directory, endOne, output)),
-  ];
-  const failed = outcomes.filter((isDone) => !isDone).length;
-  output.say(`${outcomes.length - failed} removed${failed === 0 ? '' : `, ${failed} not`}`);
-  if (failed > 0) process.exitCode = failed < outcomes.length ? EXIT.partial : EXIT.failed;
+  const isGone: boolean[] = [];
+  const told = (directory: string, outcome: ForgetOutcome): void => {
+    isGone.push(tellOutcome(directory, outcome, output));
+  };
+  await forgetDoomed(
+    doomed,
+    async ({ listed, runId }) =>
+      forgetPoint(await storedPlace(listed.directory), runId, randomUUID(), elsewhere),
+    ({ listed }, outcome) => {
+      told(listed.directory, outcome);
+    },
+  );
+  for (const directory of survey.removing) {
+    const ended = endForgetting(await storedPlace(directory), elsewhere);
+    told(directory, await ended.catch((error: unknown) => ({ state: 'failed', why: messageOf(error) })));
+  }
+  const failed = isGone.filter((isDone) => !isDone).length;
+  output.say(`${isGone.length - failed} removed${failed === 0 ? '' : `, ${failed} not`}`);
+  if (failed > 0) process.exitCode = failed < isGone.length ? EXIT.partial : EXIT.failed;
 }
 
 /** @throws EverthawError WrongUsage where none is given */
@@ -77,13 +84,10 @@ function rulesOf(flags: ForgetFlags): KeepRules {
   });
 }
 
-const HOUR_MS = 3600_000;
-const UNITS_MS: Readonly<Record<string, number>> = { h: HOUR_MS, d: 24 * HOUR_MS, w: 7 * 24 * HOUR_MS };
-
+/** @throws EverthawError WrongUsage */
 function withinOf(text: string): number {
-  const [, count = '0', unit = ''] = /^([1-9]\d{0,4})([hdw])$/.exec(text) ?? [];
-  const unitMs = UNITS_MS[unit];
-  if (unitMs !== undefined) return Number(count) * unitMs;
+  const span = parseSpan(text);
+  if (span !== undefined) return span;
   throw new EverthawError({
     code: 'WrongUsage',
     what: 'read --keep-within',
@@ -152,25 +156,12 @@ function questionOf(doomed: readonly Retained[], all: number, removing: number):
   return `forget ${doomed.length} of ${all} backups (${formatBytes(bytes)})${rest}?`;
 }
 
-/** One after the other; one that fails holds up no other. @returns of each whether it is gone */
-async function each<T>(
-  things: readonly T[],
-  nameOf: (thing: T) => string,
-  remove: (thing: T) => Promise<Forgotten>,
-  output: Output,
-): Promise<readonly boolean[]> {
-  const outcomes: boolean[] = [];
-  for (const thing of things) {
-    const directory = nameOf(thing);
-    const outcome = await remove(thing).catch((error: unknown) => ({
-      ...{ state: 'failed' as const, why: messageOf(error) },
-    }));
-    const isGone = outcome.state === 'forgotten' || outcome.state === 'gone';
-    outcomes.push(isGone);
-    const line = isGone
-      ? `${outcome.state === 'gone' ? 'gone already' : 'removed'}: ${directory}`
-      : `not removed: ${directory}: ${outcome.why}`;
-    output.result({ directory, ...outcome }, [printable(line)]);
-  }
-  return outcomes;
+/** @returns whether it is gone */
+function tellOutcome(directory: string, outcome: ForgetOutcome, output: Output): boolean {
+  const isGone = outcome.state === 'forgotten' || outcome.state === 'gone';
+  const line = isGone
+    ? `${outcome.state === 'gone' ? 'gone already' : 'removed'}: ${directory}`
+    : `not removed: ${directory}: ${outcome.why}`;
+  output.result({ directory, ...outcome }, [printable(line)]);
+  return isGone;
 }

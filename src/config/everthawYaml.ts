@@ -2,12 +2,15 @@ import { LineCounter, Parser, parseDocument, isMap, isNode, type CST, type Docum
 import * as z from 'zod';
 import { messageOf } from '../domain/errors.js';
 import { isLibvirtUri } from '../hosts/libvirt/connection/libvirtUri.js';
+import { JOB, JOB_KEYS, JOB_NAME, JOB_SETTINGS, jobOf, type WrittenJob } from './jobsYaml.js';
 import { shown, unknownProblem, valueProblem } from './problem.js';
 import { typeOf } from './readValue.js';
 import { declarationOf, SETTING_NAMES, type SettingDeclaration, type SettingName } from './settingTable.js';
 import { placeIn, Reading, type Written } from './written.js';
 
 const MAP = 'a map of keys to values';
+const JOB_NAMES =
+  'a name of letters, digits, spaces and . _ -, 100 at most, which begins with a letter or digit';
 
 /** everthaw.yaml: what config.js and backuptools.conf have no words for. Strict: a key that nobody knows is an error. */
 export const EVERTHAW_YAML = z.strictObject({
@@ -44,6 +47,10 @@ export const EVERTHAW_YAML = z.strictObject({
     .record(z.string().min(1), z.strictObject(keysOf('proxy')), MAP)
     .optional()
     .describe('what is other for one proxy, by its name, where several share this file'),
+  jobs: z
+    .record(z.string().regex(JOB_NAME, JOB_NAMES), JOB, MAP)
+    .optional()
+    .describe('backups of many VMs, by name: everthaw jobs (docs/jobs.md)'),
 });
 
 type Parsed = z.infer<typeof EVERTHAW_YAML> & Readonly<Record<string, unknown>>;
@@ -63,6 +70,8 @@ export interface YamlReading extends Pick<Reading, 'problems' | 'warnings'> {
   readonly hosts: readonly KnownHost[];
   /** By the proxy's name. */
   readonly proxies: ReadonlyMap<string, readonly Written[]>;
+  /** What of jobs is right. */
+  readonly jobs: readonly WrittenJob[];
 }
 
 /** Reads the text of everthaw.yaml. Never throws: all that is wrong is in the reading, with line and column. */
@@ -76,6 +85,7 @@ export function parseEverthawYaml(text: string, file: string): YamlReading {
     written: [],
     hosts: [],
     proxies: new Map<string, readonly Written[]>(),
+    jobs: [],
   };
   let document: Document;
   let object: unknown;
@@ -118,13 +128,18 @@ export function parseEverthawYaml(text: string, file: string): YamlReading {
         ),
       );
   }
-  const collect = (path: readonly string[], ...sections: readonly Section[]): readonly Written[] => {
+  const collect = (path: readonly string[], ...sections: readonly Section[]): readonly Written[] =>
+    collectSettings(path, settingsIn(...sections));
+  const collectSettings = (
+    path: readonly string[],
+    settings: readonly (readonly [string, SettingName])[],
+  ): readonly Written[] => {
     const part = path.reduce<unknown>(
       (all, key) => (all as Record<string, unknown> | undefined)?.[key],
       data,
     );
     const own = new Reading();
-    for (const [key, setting] of settingsIn(...sections)) {
+    for (const [key, setting] of settings) {
       const given = (part as Record<string, unknown> | undefined)?.[key];
       if (given === undefined) continue;
       const { line } = lines.linePos(offsetOf(document, [...path, key]));
@@ -149,6 +164,11 @@ export function parseEverthawYaml(text: string, file: string): YamlReading {
     proxies: new Map(
       Object.keys(data.proxies ?? {}).map((name) => [name, collect(['proxies', name], 'proxy')]),
     ),
+    jobs: Object.entries(data.jobs ?? {}).map(([name, job]) => {
+      const written = collectSettings(['jobs', name], JOB_SETTINGS.map(keyed));
+      const settings = Object.fromEntries(written.map(({ setting, value }) => [setting, value]));
+      return jobOf(name, job, settings);
+    }),
   };
 }
 
@@ -230,10 +250,21 @@ function noteIssue(
     );
 }
 
+function keyed(setting: SettingName): readonly [string, SettingName] {
+  return [declarationOf(setting).key ?? setting, setting];
+}
+
+function keysBelow([key]: readonly PropertyKey[]): readonly string[] {
+  const part = (JOB.shape as Readonly<Record<PropertyKey, z.ZodType>>)[key ?? ''];
+  const inner = part instanceof z.ZodOptional ? (part.unwrap() as z.ZodType) : part;
+  return inner instanceof z.ZodObject ? Object.keys(inner.shape) : [];
+}
+
 /** The keys that the place of an unknown one knows. */
 function knownKeys(path: readonly PropertyKey[], object: unknown): readonly string[] {
   const [section, name] = path;
   if (section === undefined) return Object.keys(EVERTHAW_YAML.shape);
+  if (section === 'jobs') return path.length > 2 ? keysBelow(path.slice(2)) : JOB_KEYS;
   if (section === 'hosts') {
     const host = (object as { hosts: Record<PropertyKey, { kind: 'vsphere' | 'libvirt' }> }).hosts[
       name ?? ''

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import type { JobDefinition } from '../domain/jobs.js';
 import type { RetrySettings } from '../domain/runs.js';
 import type { LibvirtSettings } from '../hosts/libvirt/connection/settings.js';
 import { Secret } from '../hosts/secret.js';
@@ -79,6 +80,8 @@ export interface Settings {
   /** What a VM is named by that is given without a kind. */
   readonly lookup: SettingValues['lookup'];
   readonly retries: RetrySettings;
+  /** Those of everthaw.yaml; which of them run, the server knows (everthaw jobs apply). */
+  readonly jobs: readonly JobDefinition[];
   /** By whose clocks hours, days and so on begin. */
   readonly timeZone: string;
   /** For the programs of the console, out of backuptools.conf (F4). */
@@ -192,6 +195,7 @@ function settingsOf(values: SettingValues, sources: Sources, env: NodeJS.Process
     lookup: values.lookup,
     retries: { maximumRetries: values.retries, backoffMs: values.backoff * 1000 },
     timeZone: values.timeZone,
+    jobs: sources.jobs.map((job) => job(values)),
     console: {
       vmNameCache: values.vmNameCache,
       tempDirectory: values.tempDirectory,

@@ -6,9 +6,10 @@ import { readConf } from './backuptoolsConf.js';
 import { noteMissingOptions, parseConfigJs, configJsDefaults } from './configJs.js';
 import { parseEverthawYaml, type KnownHost } from './everthawYaml.js';
 import { readConfigFile, type ReadFile } from './file.js';
+import type { WrittenJob } from './jobsYaml.js';
 import { inOrder, type Problem } from './problem.js';
 import { declarationOf, flagAttribute, longFlag, SETTING_NAMES, type SettingName } from './settingTable.js';
-import { Reading, type Written } from './written.js';
+import { Reading, type Value, type Written } from './written.js';
 
 /** What a command says of where its settings are. */
 export interface Told {
@@ -20,6 +21,8 @@ export interface Told {
   readonly installPath?: string | undefined;
   /** Whether backuptools.conf is read, if it is there: by the programs of the console (F4). */
   readonly isConsole?: boolean;
+  /** What the job says that is run: nothing has more weight. */
+  readonly job?: { readonly name: string; readonly settings: Readonly<Record<string, Value>> };
 }
 
 /** Every setting that was written down, and what was wrong. */
@@ -31,6 +34,7 @@ export interface Sources {
   readonly warnings: readonly string[];
   /** The everthaw.yaml that was read. */
   readonly configFile: string | undefined;
+  readonly jobs: readonly WrittenJob[];
 }
 
 export function configJsFile(installPath: string): string {
@@ -58,7 +62,7 @@ export function readSources(env: NodeJS.ProcessEnv, told: Told): Sources {
   const environment = readEnvironment(env);
   const configFile = everthawYamlFile(env, told.config);
   const yaml = configFile === undefined ? NO_YAML : readYaml(configFile);
-  const readings = [flags, environment];
+  const readings = [...(told.job === undefined ? [] : [readJob(told.job)]), flags, environment];
   const jsFile = told.installPath === undefined ? undefined : configJsFile(told.installPath);
   const js = jsFile === undefined ? undefined : readJs(jsFile);
   if (js !== undefined) readings.push(js);
@@ -86,7 +90,19 @@ export function readSources(env: NodeJS.ProcessEnv, told: Told): Sources {
     problems: all.flatMap(({ problems }) => inOrder(problems)),
     warnings: all.flatMap(({ warnings }) => warnings),
     configFile,
+    jobs: yaml.jobs,
   };
+}
+
+/** They were checked when the job was written down. */
+function readJob({ name, settings }: NonNullable<Told['job']>): Reading {
+  const reading = new Reading();
+  const place = { from: `job ${name}`, directory: '/' };
+  for (const setting of SETTING_NAMES) {
+    const given = settings[setting];
+    if (given !== undefined) reading.take(setting, given, { ...place, option: setting });
+  }
+  return reading;
 }
 
 /** Reads config.js; what is missing in it only the caller knows. */
@@ -132,6 +148,7 @@ const NO_YAML: ReturnType<typeof parseEverthawYaml> = {
   warnings: [],
   hosts: [],
   proxies: new Map(),
+  jobs: [],
 };
 
 function readText(file: string, read: (text: string, opened: ReadFile) => Reading): Reading {

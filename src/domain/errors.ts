@@ -21,6 +21,8 @@ export const ERROR_CODES = [
   'HostNotRegistered',
   'HostStorageFull',
   'HostUnreachable',
+  'JobNotFound',
+  'JobRunning',
   'LoginRefused',
   'MountLost',
   'NotPermitted',

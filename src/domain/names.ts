@@ -26,8 +26,25 @@ export function sweepScheduleId(proxy: string): string {
   return `sweep/${proxy}`;
 }
 
+/** Mutex and workflow id of a job's runs, and id of its schedule: of a job only one run is living. */
+export function jobWorkflowId(job: string): string {
+  return `${JOB_PREFIX}${job}`;
+}
+
+export const JOB_PREFIX = 'job/';
+
+/** Beginning of the ids of what a schedule starts: it starts the job's run, unless one is living. The server adds the time. */
+export function jobStarterId(job: string): string {
+  return `start/${job}`;
+}
+
 /** Search attributes of runs (all of type Keyword). */
-export const SEARCH_ATTRIBUTES = { vm: 'EverthawVm', kind: 'EverthawKind', state: 'EverthawState' } as const;
+export const SEARCH_ATTRIBUTES = {
+  vm: 'EverthawVm',
+  kind: 'EverthawKind',
+  state: 'EverthawState',
+  job: 'EverthawJob',
+} as const;
 
 /** Signals to a living run: to stop at a good moment (a {@link StopAfter}), and to try on where it is held. */
 export const STOP_SIGNAL = 'stopAfter';

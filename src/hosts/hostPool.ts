@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrorWithCode } from '../domain/errors.js';
@@ -47,11 +48,14 @@ export class HostPool {
       if (!isErrorWithCode(error, 'HostNotRegistered')) throw error;
       const store = this.#store(hostUuid, user);
       for (const session of await store.load()) await store.forget(session);
+      for (const mark of await store.begun()) await store.settle(mark);
     }
   }
 
+  /** Whether one is kept here, or was begun, and nobody knows whether there is one. */
   async hasSession(hostUuid: string, user: string): Promise<boolean> {
-    return (await this.cookie(hostUuid, user)) !== undefined;
+    const store = this.#store(hostUuid, user);
+    return (await store.load()).length > 0 || (await store.begun()).length > 0;
   }
 
   /** The cookie of the newest session of `user`, whichever process logged in: a secret. */
@@ -66,7 +70,7 @@ export class HostPool {
     for (const hostUuid of await readdir(join(this.#directory, 'sessions')).catch(() => [])) {
       for (const user of await readdir(join(this.#directory, 'sessions', hostUuid))) {
         const session = { hostUuid: vmNameOf(hostUuid), user: vmNameOf(user) };
-        // One whose process was killed before it logged in is none.
+        // The last one may go while it is looked at.
         if (await this.hasSession(session.hostUuid, session.user)) found.push(session);
       }
     }
@@ -149,6 +153,9 @@ export async function openHost(
 
 const FORGETFUL: SessionStore = {
   load: () => Promise.resolve([]),
+  begin: () => randomUUID(),
   keep: () => undefined,
+  begun: () => Promise.resolve([]),
+  settle: () => Promise.resolve(),
   forget: () => Promise.resolve(),
 };

@@ -8,6 +8,9 @@ import type { VmSummary } from '../domain/vm.js';
 import type { Host } from '../hosts/host.js';
 import type { HostAccess } from './hostAccess.js';
 
+/** What a run is told of its VM alone. */
+type OfVm = 'vm' | 'loan';
+
 /** What the settings say of a backup. */
 export function backupRequest(
   settings: Settings,
@@ -15,15 +18,10 @@ export function backupRequest(
   vm: VmSummary,
   directory: string,
 ): BackupRequest {
-  return {
-    ...pointInTimeRequest(settings, access, vm),
-    directory,
-    transport: transportOf(settings, access.host),
-    ...diskFormatOf(settings, access.host),
-  };
+  return { ...ofVm(access, vm), ...imageTemplate(settings, access.host), directory };
 }
 
-/** What the settings say of volumes that are mounted. */
+/** What they say of volumes that are mounted. */
 export function mountRequest(
   settings: Settings,
   access: HostAccess,
@@ -43,22 +41,43 @@ export function volumesRequest(
   access: HostAccess,
   vm: VmSummary,
 ): PointInTimeRequest & Pick<MountRequest, 'mostVolumes'> {
+  return { ...ofVm(access, vm), ...volumesTemplate(settings, access.host) };
+}
+
+/** What is the same for all of a host's VMs whose images are backed up. */
+export function imageTemplate(
+  settings: Settings,
+  host: Host,
+): Omit<BackupRequest, OfVm | 'directory' | 'handover'> {
   return {
-    ...pointInTimeRequest(settings, access, vm),
-    transport: mountTransportOf(settings, access.host),
+    ...pointInTimeTemplate(settings),
+    transport: transportOf(settings, host),
+    ...diskFormatOf(settings, host),
+  };
+}
+
+/** The same of runs that mount volumes. */
+export function volumesTemplate(
+  settings: Settings,
+  host: Host,
+): Omit<PointInTimeRequest, OfVm> & Pick<MountRequest, 'mostVolumes'> {
+  return {
+    ...pointInTimeTemplate(settings),
+    transport: mountTransportOf(settings, host),
     mostVolumes: settings.mostMountedVolumes,
   };
 }
 
-function pointInTimeRequest(
-  settings: Settings,
-  access: HostAccess,
-  vm: VmSummary,
-): Omit<PointInTimeRequest, 'transport'> {
+function ofVm({ host }: HostAccess, vm: VmSummary): Pick<PointInTimeRequest, OfVm> {
   return {
-    vm: { hostUuid: access.host.identity.uuid, instanceUuid: vm.instanceUuid, name: vm.name },
-    proxy: settings.proxy,
+    vm: { hostUuid: host.identity.uuid, instanceUuid: vm.instanceUuid, name: vm.name },
     loan: randomUUID(),
+  };
+}
+
+function pointInTimeTemplate(settings: Settings): Omit<PointInTimeRequest, OfVm | 'transport'> {
+  return {
+    proxy: settings.proxy,
     quiesce: settings.backup.quiesce,
     snapshotPolicy: settings.backup.snapshotPolicy,
     preexistingSnapshot: settings.backup.preexistingSnapshot,

@@ -5,7 +5,7 @@ import type { OwnerRecord } from '../domain/owner.js';
 import type { Host } from '../hosts/host.js';
 import { openHost } from '../hosts/hostPool.js';
 import { isLibvirtUri } from '../hosts/libvirt/connection/libvirtUri.js';
-import { HostRegister, type HostEntry } from '../hosts/register.js';
+import { HostRegister, type HostAddress, type HostEntry } from '../hosts/register.js';
 import { Secret } from '../hosts/secret.js';
 import { passwordFor, type AskPassword } from './password.js';
 
@@ -18,34 +18,43 @@ export interface HostAccess {
 
 /** Logs in to the host that the settings name. `ask` is for a password that they do not. */
 export async function openAccess(settings: Settings, ask?: AskPassword): Promise<HostAccess> {
+  const { address, password } = await addressOf(settings, ask);
+  const host = await openHost(address, password, undefined, settings.stateDirectory);
+  return { host, password, entry: { uuid: host.identity.uuid, ...address } };
+}
+
+/** The same of a host that is known by its uuid: nobody logs in. */
+export async function accessKnown(
+  settings: Settings,
+  uuid: string,
+): Promise<Pick<HostAccess, 'entry' | 'password'>> {
+  const { address, password } = await addressOf(settings);
+  return { entry: { uuid, ...address }, password };
+}
+
+async function addressOf(
+  settings: Settings,
+  ask?: AskPassword,
+): Promise<{ readonly address: HostAddress; readonly password: Secret }> {
   const address = wanted(settings.host.address, 'the host', '--host', 'EVERTHAW_HOST');
-  return isLibvirtUri(address) ? accessLibvirt(settings, address) : accessVsphere(settings, address, ask);
-}
-
-async function accessLibvirt(settings: Settings, address: string): Promise<HostAccess> {
-  const entry = { kind: 'libvirt' as const, address, settings: settings.libvirt };
-  // libvirt knows this user, or ssh does: there is no password of ours to keep.
-  const password = new Secret('');
-  const host = await openHost(entry, password, undefined, settings.stateDirectory);
-  return { host, password, entry: { uuid: host.identity.uuid, ...entry } };
-}
-
-async function accessVsphere(settings: Settings, address: string, ask?: AskPassword): Promise<HostAccess> {
+  if (isLibvirtUri(address))
+    // libvirt knows this user, or ssh does: there is no password of ours to keep.
+    return { address: { kind: 'libvirt', address, settings: settings.libvirt }, password: new Secret('') };
   const { port, caFile, datastoreFloorBytes } = settings.host;
   const username = wanted(settings.host.username, 'the user name', '--username', 'EVERTHAW_USERNAME');
   const thumbprint = await thumbprintFor(settings, address);
-  const password = await passwordFor(settings, `${username} on "${address}"`, ask);
-  const entry = {
-    kind: 'vsphere' as const,
-    address,
-    port,
-    username,
-    ...(thumbprint === undefined ? {} : { thumbprint }),
-    ...(datastoreFloorBytes === undefined ? {} : { datastoreFloorBytes }),
-    ...(caFile === undefined ? {} : { caFile }),
+  return {
+    address: {
+      kind: 'vsphere',
+      address,
+      port,
+      username,
+      ...(thumbprint === undefined ? {} : { thumbprint }),
+      ...(datastoreFloorBytes === undefined ? {} : { datastoreFloorBytes }),
+      ...(caFile === undefined ? {} : { caFile }),
+    },
+    password: await passwordFor(settings, `${username} on "${address}"`, ask),
   };
-  const host = await openHost(entry, password, undefined, settings.stateDirectory);
-  return { host, password, entry: { uuid: host.identity.uuid, ...entry } };
 }
 
 /** What vouches for the host's certificate; VERIFY_SSL_CERTIFICATES=0: the very certificate that it shows now, to the run's end. */
@@ -63,7 +72,7 @@ async function thumbprintFor({ host }: Settings, address: string): Promise<strin
 /** Puts the host into this proxy's register under the name of a loan. */
 export async function lendHost(
   settings: Settings,
-  { entry, password }: HostAccess,
+  { entry, password }: Pick<HostAccess, 'entry' | 'password'>,
   loan: string,
   borrower?: OwnerRecord,
 ): Promise<void> {

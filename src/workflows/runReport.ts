@@ -39,7 +39,7 @@ export class RunReport {
     upsertSearchAttributes([{ key: STATE, value: 'running' }]);
   }
 
-  end(state: 'succeeded' | 'partial' | 'failed' | 'cancelled'): void {
+  end(state: 'succeeded' | 'partial' | 'failed' | 'cancelled' | 'skipped'): void {
     this.enter(state);
     upsertSearchAttributes([{ key: STATE, value: state }]);
   }

@@ -17,8 +17,8 @@ describe('noted sessions', () => {
   it('are none at first, and each is there when it was noted, for its owner alone', async () => {
     const store = sessionFiles(directory());
     expect(await store.load()).toEqual([]);
-    store.keep('one');
-    store.keep('two');
+    store.keep('one', store.begin());
+    store.keep('two', store.begin());
     const [name = ''] = await readdir(directory());
     await utimes(join(directory(), name), 1, 1);
     const found = await store.load();
@@ -30,13 +30,25 @@ describe('noted sessions', () => {
   it('go one by one, and the last with the directory; one that another has forgotten is forgotten', async () => {
     const store = sessionFiles(directory());
     const other = sessionFiles(directory());
-    store.keep('one');
-    other.keep('two');
+    store.keep('one', store.begin());
+    other.keep('two', other.begin());
     const all = await store.load();
     for (const session of all) await store.forget(session);
     for (const session of all) await other.forget(session);
     expect(await readdir(parent)).toEqual([]);
-    other.keep('three');
+    other.keep('three', other.begin());
     expect((await store.load()).map(({ cookie }) => cookie)).toEqual(['three']);
+  });
+
+  it('are begun before they are there, and who was cut off in between is seen', async () => {
+    const store = sessionFiles(directory());
+    const mark = store.begin();
+    expect(await sessionFiles(directory()).begun()).toEqual([mark]);
+    expect(await store.load()).toEqual([]);
+    store.keep('one', store.begin());
+    expect(await store.begun()).toEqual([mark]);
+    await store.settle(mark);
+    expect(await store.begun()).toEqual([]);
+    expect(await store.load()).toHaveLength(1);
   });
 });

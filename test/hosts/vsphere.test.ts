@@ -98,6 +98,32 @@ describe('the vSphere driver beyond the contract', () => {
       expect(await sessionsOn(vcenter)).toBe(0);
     });
 
+    it('leaves none whose login was answered, and then the process died before it noted that', async () => {
+      const noted = await sessionsOn(vcenter);
+      const dying = {
+        ...store,
+        load: () => Promise.resolve([]),
+        keep: () => {
+          throw new Error('killed');
+        },
+      };
+      await expect(openVsphere(vcenter, dying)).rejects.toThrow('killed');
+      expect(await sessionsOn(vcenter)).toBe(noted + 1);
+      expect(await store.begun()).toHaveLength(1);
+      await keeper.logout();
+      expect(await sessionsOn(vcenter)).toBe(0);
+      expect(await store.begun()).toEqual([]);
+    });
+
+    it('ends no session but those that its own logins came to', async () => {
+      const foreign = await openVsphere(vcenter);
+      store.begin();
+      await keeper.logout();
+      await foreign.now();
+      expect(await sessionsOn(vcenter)).toBe(1);
+      await foreign.logout();
+    });
+
     it('ends with the session that is kept where the host has ended its own', async () => {
       await vcenter.control('POST', '/sessions/expire');
       await keeper.now();

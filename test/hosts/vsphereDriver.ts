@@ -20,5 +20,5 @@ export function openVsphere(vcenter: LabVcenter, store?: SessionStore): Promise<
 /** Sessions of ours that the host has open. */
 export async function sessionsOn(vcenter: LabVcenter): Promise<number> {
   const all = await vcenter.get<{ userAgent: string }[]>('/sessions');
-  return all.filter(({ userAgent }) => userAgent === 'everthaw').length;
+  return all.filter(({ userAgent }) => userAgent.startsWith('everthaw')).length;
 }

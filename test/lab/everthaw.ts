@@ -38,11 +38,11 @@ export class LabEverthaw {
     const directory = await mkdtemp(join(tmpdir(), 'everthaw-test-'));
     const everthaw = new LabEverthaw(directory, {
       ...process.env,
+      // What is configured on this machine is none of the test's business.
+      EVERTHAW_CONFIG: '/dev/null',
       ...host.everthawEnvironment(),
       TEMPORAL_ADDRESS: temporal.address,
       TEMPORAL_NAMESPACE: temporal.namespace,
-      // What is configured on this machine is none of the test's business.
-      EVERTHAW_CONFIG: '/dev/null',
       EVERTHAW_BACKUPTOOLS_CONF: '/nonexistent',
       EVERTHAW_STATE: join(directory, 'state'),
       TMPDIR: join(directory, 'scratch'),

@@ -41,7 +41,9 @@ async function onHost({ vcenter }: Places): Promise<readonly string[]> {
       )
       .map(({ name }) => `half-restored VM "${name}"`),
     ...leases.map(({ kind, vm }) => `${kind} lease of VM "${vm}"`),
-    ...sessions.filter(({ userAgent }) => userAgent === 'everthaw').map(({ key }) => `login session ${key}`),
+    ...sessions
+      .filter(({ userAgent }) => userAgent.startsWith('everthaw'))
+      .map(({ key }) => `login session ${key}`),
     ...tasks.map(({ name, entityName }) => `task ${name} on "${entityName}"`),
   ];
 }

@@ -1,9 +1,19 @@
-import { EverthawError } from '../../domain/errors.js';
+import { EverthawError, isErrorWithCode } from '../../domain/errors.js';
 import type { Secret } from '../secret.js';
 import { translate, VimFault } from './faults.js';
-import { returnValue, SoapClient } from './soapClient.js';
+import { returnValue, SoapClient, USER_AGENT } from './soapClient.js';
 import { pinCertificate, type PinnedCertificate, type Trust } from './trust.js';
-import { child, readRef, ref, refXml, text, type Ref, type XmlElement, type XmlInput } from './xml.js';
+import {
+  child,
+  children,
+  readRef,
+  ref,
+  refXml,
+  text,
+  type Ref,
+  type XmlElement,
+  type XmlInput,
+} from './xml.js';
 
 /** A session that was noted. */
 export interface KeptSession {
@@ -18,8 +28,14 @@ export interface KeptSession {
 export interface SessionStore {
   /** The newest first. */
   load(): Promise<readonly KeptSession[]>;
-  /** Done when it returns: who is killed sooner leaves the session behind. */
-  keep(cookie: string): void;
+  /** Notes that a login is about to begin, before it does. @returns its mark, which no other has */
+  begin(): string;
+  /** Notes what the login of that mark came to, and that it is over. Done when it returns. */
+  keep(cookie: string, mark: string): void;
+  /** Marks of logins of which it is not known what they came to. */
+  begun(): Promise<readonly string[]>;
+  /** That login is over. */
+  settle(mark: string): Promise<void>;
   forget(session: KeptSession): Promise<void>;
 }
 
@@ -97,7 +113,7 @@ export class VsphereSession {
     try {
       return await use(cookie);
     } catch (error) {
-      if (!(error instanceof VimFault && error.type === 'NotAuthenticated')) throw error;
+      if (!isFault(error, 'NotAuthenticated')) throw error;
     }
     await this.#renew(sessions);
     return use(await this.cookie());
@@ -124,7 +140,7 @@ export class VsphereSession {
     try {
       return await this.#client.call(self, method, parameters, options);
     } catch (error) {
-      if (!(error instanceof VimFault && error.type === 'NotAuthenticated')) throw translate(what, error);
+      if (!isFault(error, 'NotAuthenticated')) throw translate(what, error);
     }
     try {
       await this.#renew(sessions);
@@ -136,12 +152,52 @@ export class VsphereSession {
 
   /** Ends the session, and those that other processes have begun beside it. */
   async logout(): Promise<void> {
+    const begun = await this.#store.begun();
+    if (begun.length > 0) await this.#endBegun(begun);
     await this.#end(this.#client.cookie());
     for (const session of await this.#store.load()) {
       await this.#end(session.cookie);
       await this.#store.forget(session);
     }
     this.#content = undefined;
+  }
+
+  /**
+   * Ends what logins came to whose answer nobody noted: who was killed then, or cut off, left a session. The host's list of sessions tells
+   * them by their marks, to a user who may see it (Sessions.TerminateSession); else the host ends them as idle.
+   */
+  async #endBegun(marks: readonly string[]): Promise<void> {
+    try {
+      const { sessionManager, propertyCollector } = await this.content();
+      const answer = await this.#client.call(propertyCollector, 'RetrievePropertiesEx', {
+        specSet: {
+          propSet: { type: 'SessionManager', all: false, pathSet: ['currentSession', 'sessionList'] },
+          objectSet: { obj: refXml(sessionManager) },
+        },
+        options: {},
+      });
+      const properties = children(child(returnValue(answer), 'objects'), 'propSet');
+      const property = (name: string): XmlInput | undefined =>
+        child(
+          properties.find((each) => text(each, 'name') === name),
+          'val',
+        );
+      const current = text(property('currentSession'), 'key');
+      const agents = marks.map(agentOf);
+      const keys = children(property('sessionList'), 'UserSession')
+        .filter((session) => agents.includes(text(session, 'userAgent')))
+        .map((session) => text(session, 'key'))
+        .filter((key) => key !== current);
+      for (const key of keys)
+        await this.#client
+          .call(sessionManager, 'TerminateSession', { sessionId: [key] })
+          .catch(ignoring('NotFound'));
+    } catch (error) {
+      // Whom the host does not let in, or not see its sessions, cannot end them either.
+      const isFinal = isErrorWithCode(error, 'LoginRefused') || isFault(error, 'NoPermission');
+      if (!isFinal) throw translate(`end what logins to "${this.at.address}" came to`, error);
+    }
+    for (const mark of marks) await this.#store.settle(mark);
   }
 
   /** Ends the session of a cookie; where the host does not know it any more, that is what was wanted. */
@@ -152,8 +208,7 @@ export class VsphereSession {
       const content = await this.#retrieveContent();
       await this.#client.call(content.sessionManager, 'Logout');
     } catch (error) {
-      const isOver = error instanceof VimFault && error.type === 'NotAuthenticated';
-      if (!isOver) throw translate(`log out from "${this.at.address}"`, error);
+      if (!isFault(error, 'NotAuthenticated')) throw translate(`log out from "${this.at.address}"`, error);
     }
     this.#client.useCookie(undefined);
   }
@@ -218,15 +273,24 @@ export class VsphereSession {
     return false;
   }
 
-  /** Between the host's answer and the note of it nothing is waited for: who dies there leaves a session until it is idle for too long. */
+  /** It is noted before and after, so that {@link logout} finds a session whose cookie nobody came to note. */
   async #logIn(content: ServiceContent): Promise<void> {
-    await this.#client.call(content.sessionManager, 'Login', {
-      userName: this.at.username,
-      password: this.at.password.reveal(),
-    });
+    const mark = this.#store.begin();
+    try {
+      await this.#client.call(
+        content.sessionManager,
+        'Login',
+        { userName: this.at.username, password: this.at.password.reveal() },
+        { userAgent: agentOf(mark) },
+      );
+    } catch (error) {
+      // The host said no; of any other failure it is not known what came before it.
+      if (error instanceof VimFault) await this.#store.settle(mark);
+      throw error;
+    }
     const cookie = this.#client.cookie();
     if (cookie === undefined) throw new Error('logged in without a cookie');
-    this.#store.keep(cookie);
+    this.#store.keep(cookie, mark);
   }
 
   async #isLoggedIn(content: ServiceContent): Promise<boolean> {
@@ -265,6 +329,20 @@ export class VsphereSession {
       authorizationManager: readRef(child(content, 'authorizationManager')),
     };
   }
+}
+
+function isFault(error: unknown, type: string): boolean {
+  return error instanceof VimFault && error.type === type;
+}
+
+function ignoring(type: string): (error: unknown) => void {
+  return (error) => {
+    if (!isFault(error, type)) throw error;
+  };
+}
+
+function agentOf(mark: string): string {
+  return `${USER_AGENT} login ${mark}`;
 }
 
 function bracketed(address: string): string {

@@ -15,6 +15,15 @@ import {
 const API_VERSION = 'urn:vim25/6.7';
 const COOKIE = 'vmware_soap_session';
 
+/** How the host's list of sessions calls ours; a login adds a mark of its own. */
+export const USER_AGENT = 'everthaw';
+
+interface CallOptions {
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+  readonly userAgent?: string;
+}
+
 /**
  * One connection to a vim25 server: builds calls, keeps the session's cookie, turns a fault into a VimFault. It knows no
  * method but what it is told, and does not log in.
@@ -44,14 +53,9 @@ export class SoapClient {
     self: Ref,
     method: string,
     parameters: Record<string, XmlInput> = {},
-    options: { timeoutMs?: number; signal?: AbortSignal } = {},
+    options: CallOptions = {},
   ): Promise<XmlElement> {
-    const timeoutMs = options.timeoutMs ?? 120_000;
-    const answer = await this.#post(
-      buildEnvelope(method, { _this: refXml(self), ...parameters }),
-      timeoutMs,
-      options.signal,
-    );
+    const answer = await this.#post(buildEnvelope(method, { _this: refXml(self), ...parameters }), options);
     const body = childBySuffix(childBySuffix(parseXml(answer), 'Envelope'), 'Body');
     const fault = childBySuffix(body, 'Fault');
     if (fault !== undefined) throw faultOfBody(fault);
@@ -63,7 +67,10 @@ export class SoapClient {
     await this.#agent.destroy();
   }
 
-  async #post(envelope: string, timeoutMs: number, signal: AbortSignal | undefined): Promise<string> {
+  async #post(
+    envelope: string,
+    { timeoutMs = 120_000, signal, userAgent = USER_AGENT }: CallOptions,
+  ): Promise<string> {
     try {
       const response = await request(this.url, {
         method: 'POST',
@@ -74,7 +81,7 @@ export class SoapClient {
         headers: {
           'content-type': 'text/xml; charset=utf-8',
           soapaction: API_VERSION,
-          'user-agent': 'everthaw',
+          'user-agent': userAgent,
           ...(this.#cookie === undefined ? {} : { cookie: `${COOKIE}=${this.#cookie}` }),
         },
         body: envelope,

@@ -1,0 +1,60 @@
+import { WorkflowNotFoundError, type Client, type WorkflowHandle } from '@temporalio/client';
+import { defineSearchAttributeKey, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { EverthawError } from '../domain/errors.js';
+import type { JobRequest, JobResult } from '../domain/jobs.js';
+import { jobWorkflowId, SEARCH_ATTRIBUTES, WORKFLOW_QUEUE } from '../domain/names.js';
+
+export type JobHandle = WorkflowHandle<() => Promise<JobResult>>;
+
+/** Starts a run of a job now. @throws EverthawError JobRunning where one is living */
+export async function startJobNow(client: Client, request: JobRequest): Promise<JobHandle> {
+  const { name } = request.job;
+  const workflowId = jobWorkflowId(name);
+  const keyword = (attribute: keyof typeof SEARCH_ATTRIBUTES, value: string) => ({
+    key: defineSearchAttributeKey(SEARCH_ATTRIBUTES[attribute], 'KEYWORD'),
+    value,
+  });
+  try {
+    return (await client.workflow.start('runJob', {
+      workflowId,
+      taskQueue: WORKFLOW_QUEUE,
+      args: [request],
+      workflowIdConflictPolicy: 'FAIL',
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+      staticSummary: `job "${name}"`,
+      typedSearchAttributes: [keyword('job', name), keyword('kind', 'job'), keyword('state', 'running')],
+    })) as JobHandle;
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    throw new EverthawError({
+      code: 'JobRunning',
+      what: `run job "${name}"`,
+      why: 'a run of it is living',
+      hint: `follow it with everthaw jobs watch ${JSON.stringify(name)}, or end it with everthaw jobs cancel`,
+    });
+  }
+}
+
+/** The last run of a job. */
+export interface LastRun {
+  readonly startedAt: Date;
+  readonly endedAt: Date | undefined;
+  /** How it ended by itself; else in Temporal's words: `failed`, `terminated`, `running`. */
+  readonly state: string;
+  readonly result: JobResult | undefined;
+  readonly handle: JobHandle;
+}
+
+/** @returns undefined where it never ran, or so long ago that the server does not know of it */
+export async function lastRunOf(client: Client, name: string): Promise<LastRun | undefined> {
+  const handle = client.workflow.getHandle<() => Promise<JobResult>>(jobWorkflowId(name));
+  try {
+    const { status, startTime, closeTime } = await handle.describe();
+    const result = status.name === 'COMPLETED' ? await handle.result() : undefined;
+    const state = result?.state ?? status.name.toLowerCase().replaceAll('_', ' ');
+    return { ...{ startedAt: startTime, endedAt: closeTime, state, result }, handle };
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
+}

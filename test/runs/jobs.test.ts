@@ -1,0 +1,300 @@
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
+import type { JobResult } from '../../src/domain/jobs.js';
+import { jobStarterId, jobWorkflowId } from '../../src/domain/names.js';
+import { makeDisk, sha256, type LabDisk } from '../lab/disks.js';
+import { eventually, Lab } from '../lab/lab.js';
+import { leftovers } from '../lab/leftovers.js';
+import type { Ran } from '../lab/run.js';
+import { labTemporal } from '../lab/temporal.js';
+
+const NAMES = ['db-1', 'db-2', 'web'] as const;
+
+let lab: Lab;
+let disk: LabDisk;
+let config: string;
+/** Ids are the server's, which other tests use, too. */
+let job: string;
+let root: string;
+let count = 0;
+
+beforeAll(async () => {
+  config = join(await mkdtemp(join(tmpdir(), 'everthaw-jobs-')), 'everthaw.yaml');
+  await writeFile(config, '');
+  disk = await makeDisk('system', 64, 24);
+  lab = await Lab.start(
+    NAMES.map((name) => ({ name, disks: [{ ...disk, unit: 0 }] })),
+    labTemporal(),
+    [],
+    { EVERTHAW_CONFIG: config },
+  );
+}, 120_000);
+
+afterEach(async () => {
+  await lab.vcenter.heal();
+  await write({});
+  await jobs('apply', '--yes');
+  expect(await leftovers(lab)).toEqual([]);
+});
+
+afterAll(async () => {
+  await lab.stop();
+  await rm(join(config, '..'), { recursive: true, force: true });
+});
+
+function jobs(...words: readonly string[]): Promise<Ran> {
+  return lab.everthaw.everthaw('jobs', ...words);
+}
+
+async function write(all: object): Promise<void> {
+  await writeFile(config, stringify({ jobs: all }));
+}
+
+/** Applies one job, with a root of its own. */
+async function applied(more: object): Promise<void> {
+  job = `job ${lab.everthaw.directory.slice(-6)} ${++count}`;
+  root = join(lab.everthaw.backups, String(count));
+  await mkdir(root);
+  await write({ [job]: { vms: ['any:'], root, ...more } });
+  expect(await jobs('apply', '--yes')).toMatchObject({ code: 0, stderr: '' });
+}
+
+async function ranWith(code: number, ...flags: readonly string[]): Promise<JobResult> {
+  const ran = await jobs('run', job, '--json', ...flags);
+  expect(ran).toMatchObject({ code, stderr: '' });
+  return JSON.parse(ran.stdout.trim().split('\n').at(-1) ?? '') as JobResult;
+}
+
+const outcomesOf = ({ notable }: JobResult): readonly string[] =>
+  notable.map(({ vm, state }) => `${vm.name} ${state}`);
+
+const points = async (): Promise<readonly string[]> => (await readdir(root)).sort();
+
+interface Listed {
+  readonly job: string;
+  readonly state: string;
+  readonly next?: string;
+  readonly last?: { readonly state: string };
+}
+
+async function listed(): Promise<Listed | undefined> {
+  const { stdout } = await jobs('list', '--json');
+  const all = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Listed);
+  return all.find((each) => each.job === job);
+}
+
+/** In the middle of its first download. */
+async function heldJob(): Promise<{ readonly ran: Promise<Ran> }> {
+  return lab.holdDownload('/nfc', root, () => jobs('run', job, '--json'));
+}
+
+const goOn = () => lab.vcenter.control('DELETE', '/traffic');
+
+describe('a job', () => {
+  it('runs by its schedule, and each backup that it makes is whole', async () => {
+    await applied({ cron: '@every 2s', parallel: 2, exclude: ['pattern:w*'] });
+    await eventually(async () => (await listed())?.last?.state === 'succeeded');
+    expect(await jobs('pause', job, '--because', 'seen')).toMatchObject({ code: 0 });
+    expect((await listed())?.state).toBe('paused');
+    await eventually(async () => (await listed())?.last?.state === 'succeeded');
+    const made = await points();
+    expect(new Set(made.map((name) => name.replace(/-\d+T\d+Z$/, '')))).toEqual(
+      new Set(['db-1-fullVM', 'db-2-fullVM']),
+    );
+    for (const name of made) expect(await lab.diskIn(join(root, name))).toBe(await sha256(disk.raw));
+  });
+
+  it('looks its VMs up anew each time: by patterns, folders and specs, without what is excluded', async () => {
+    await applied({ vms: ['pattern:db-?', 'name:web', 'name:gone'], exclude: ['name:db-2'] });
+    const result = await ranWith(3);
+    expect(result).toMatchObject({ state: 'partial', counts: { succeeded: 2, failed: 1 } });
+    expect(outcomesOf(result)).toEqual(['name:gone failed']);
+    const { folderPath = '' } = await lab.vcenter.vm('web').then(() => ({ folderPath: '/DC0/vm' }));
+    await applied({ vms: [`folder:${folderPath}`] });
+    expect(await ranWith(0)).toMatchObject({ state: 'succeeded', counts: { succeeded: 3 } });
+  });
+
+  it('tells of each VM what became of it, and runs those alone that failed', async () => {
+    await applied({ retries: 0 });
+    await lab.vcenter.control('POST', '/faults', {
+      method: 'CreateSnapshot_Task',
+      vm: 'db-2',
+      fault: 'GenericVmConfigFault',
+      count: 1,
+    });
+    const first = await ranWith(3);
+    expect(first).toMatchObject({ state: 'partial', counts: { succeeded: 2, failed: 1 } });
+    expect(outcomesOf(first)).toEqual(['db-2 failed']);
+    expect(await ranWith(0, '--failed')).toMatchObject({ state: 'succeeded', counts: { succeeded: 1 } });
+    expect(await points()).toHaveLength(3);
+  });
+
+  it('skips a VM that another run works on, and says so', async () => {
+    await applied({});
+    const { ran } = await lab.holdDownload('/nfc', lab.everthaw.backups, () => lab.backup('web'));
+    const only = { vms: ['name:web'] };
+    await write({ [job]: { root, ...only } });
+    await jobs('apply', '--yes');
+    expect(outcomesOf(await ranWith(1))).toEqual(['web skipped']);
+    await goOn();
+    expect(await ran).toMatchObject({ code: 0 });
+    expect(await points()).toEqual([]);
+  });
+
+  it('whose last run is living is skipped when its time comes, and stands in the list as that', async () => {
+    await applied({ vms: ['name:web'] });
+    const { ran } = await heldJob();
+    expect((await jobs('run', job)).stderr).toContain('a run of it is living');
+    await lab.client.schedule.getHandle(jobWorkflowId(job)).trigger();
+    const skipped = `EverthawState = "skipped" AND EverthawJob = "${job}"`;
+    await eventually(async () => (await lab.client.workflow.count(skipped)).count === 1);
+    for await (const start of lab.client.workflow.list({ query: skipped })) {
+      expect(start.workflowId).toContain(jobStarterId(job));
+      expect(await lab.client.workflow.getHandle(start.workflowId).result()).toMatchObject({
+        state: 'skipped',
+      });
+    }
+    await goOn();
+    expect(await ran).toMatchObject({ code: 0 });
+    expect(await points()).toHaveLength(1);
+  });
+
+  it('that is cancelled cancels the runs of its VMs, which let go of everything, and begins no other', async () => {
+    await applied({ parallel: 2 });
+    const { ran } = await heldJob();
+    expect(await jobs('cancel', job)).toMatchObject({ code: 0 });
+    const ended = await ran;
+    expect(ended.code).toBe(130);
+    const result = JSON.parse(ended.stdout.trim().split('\n').at(-1) ?? '') as JobResult;
+    expect(result).toMatchObject({ state: 'cancelled', counts: { cancelled: 3 } });
+    expect(await points()).toEqual([]);
+  });
+
+  it('whose worker is killed goes on with the next one', async () => {
+    await applied({ parallel: 2 });
+    const { ran } = await heldJob();
+    await lab.everthaw.killWorker();
+    await lab.everthaw.startWorker();
+    await goOn();
+    expect(await ran).toMatchObject({ code: 0, stderr: '' });
+    for (const name of await points())
+      expect(await lab.diskIn(join(root, name))).toBe(await sha256(disk.raw));
+    expect(await points()).toHaveLength(3);
+  });
+
+  it('that is terminated leaves the runs of its VMs to end by themselves', async () => {
+    await applied({ vms: ['name:web'] });
+    const { ran } = await heldJob();
+    await lab.client.workflow.getHandle(jobWorkflowId(job)).terminate('of the test');
+    expect((await ran).code).toBe(1);
+    await goOn();
+    expect(await lab.client.workflow.getHandle(await lab.runOf('web')).result()).toMatchObject({
+      state: 'succeeded',
+    });
+    expect(await points()).toHaveLength(1);
+  });
+
+  it('forgets what its rules do not keep, of its own VMs and only after a good backup', async () => {
+    await applied({ keep: { last: 1 }, retries: 0 });
+    await ranWith(0);
+    const others = join(root, 'others');
+    await lab.backup('web', '--to', others);
+    const first = await points();
+    await lab.vcenter.control('POST', '/faults', {
+      method: 'CreateSnapshot_Task',
+      vm: 'db-2',
+      fault: 'GenericVmConfigFault',
+      count: 1,
+    });
+    const second = await ranWith(3);
+    const left = await points();
+    expect(second.forgotten.filter((line) => line.startsWith('forgotten: '))).toHaveLength(3);
+    expect(left.filter((name) => name.startsWith('db-2'))).toEqual(
+      first.filter((name) => name.startsWith('db-2')),
+    );
+    for (const name of ['db-1', 'web']) {
+      const mine = left.filter((each) => each.startsWith(name));
+      expect(mine).toHaveLength(1);
+      expect(first).not.toContain(mine[0]);
+      expect(await lab.diskIn(join(root, mine[0] ?? ''))).toBe(await sha256(disk.raw));
+    }
+  });
+
+  it('follows a password that was changed meanwhile, for it is read anew', async () => {
+    await applied({ vms: ['name:web'], host: 'vc' });
+    const { EVERTHAW_HOST: address = '', ...login } = lab.vcenter.everthawEnvironment();
+    const hosts = { vc: { kind: 'vsphere', address, port: Number(login['EVERTHAW_PORT']) } };
+    await writeFile(config, stringify({ hosts, jobs: { [job]: { vms: ['name:web'], root, host: 'vc' } } }));
+    expect(await ranWith(0)).toMatchObject({ counts: { succeeded: 1 } });
+  });
+});
+
+describe('applying jobs', () => {
+  it('shows what would change, changes that and nothing else, and removes what is gone', async () => {
+    await applied({ cron: '0 1 * * *', timeZone: 'Europe/Berlin' });
+    expect((await jobs('apply', '--dry-run')).stdout).toMatch(new RegExp(`keep +${job}`));
+    const { next = '' } = (await listed()) ?? {};
+    expect(new Date(next).getUTCMinutes()).toBe(0);
+    await write({ [job]: { vms: ['name:web'], root, cron: '30 2 * * 1-5' } });
+    const shown = await jobs('apply', '--dry-run');
+    expect(shown.stdout).toMatch(new RegExp(`change +${job} +vms, settings, schedule`));
+    expect((await listed())?.state).toBe('scheduled, changed in everthaw.yaml');
+    expect(await jobs('apply', '--yes')).toMatchObject({ code: 0 });
+    expect((await jobs('next', job)).stdout).toMatch(/T\d\d:30:00/);
+    await write({});
+    expect((await jobs('apply', '--yes')).stdout).toMatch(new RegExp(`remove +${job}`));
+    expect(await listed()).toBeUndefined();
+  });
+
+  it('tells what was edited elsewhere, and puts it right', async () => {
+    await applied({ cron: '0 1 * * *' });
+    const schedule = lab.client.schedule.getHandle(jobWorkflowId(job));
+    await schedule.update(({ action, policies, state }) => ({
+      ...{ action: action as never, policies, state },
+      spec: { intervals: [{ every: '1 day' }] },
+    }));
+    expect((await listed())?.state).toBe('scheduled, edited elsewhere');
+    expect((await jobs('apply', '--yes')).stdout).toContain('it was edited elsewhere');
+    expect((await listed())?.state).toBe('scheduled');
+  });
+
+  it('leaves a job alone that was applied from elsewhere', async () => {
+    await applied({});
+    const elsewhere = { EVERTHAW_PROXY: 'another' };
+    const ran = await lab.everthaw.everthawWith(elsewhere, 'jobs', 'apply', '--yes');
+    expect(ran.code).toBe(3);
+    expect(ran.stdout).toContain('name this one otherwise');
+    await writeFile(config, '');
+    await lab.everthaw.everthawWith(elsewhere, 'jobs', 'apply', '--yes');
+    expect((await listed())?.state).toBe('by hand, no longer in everthaw.yaml');
+  });
+
+  it.each([
+    [{ vms: [] }, 'a list with at least one choice of VMs'],
+    [{ vms: ['nam:db'] }, 'jobs.x.vms.0 is "nam:db"'],
+    [{ vms: ['any:'], cron: 'at night' }, 'cron’s five fields'],
+    [{ vms: ['any:'], kep: { last: 1 } }, 'did you mean keep?'],
+    [{ vms: ['any:'], keep: { lats: 1 } }, 'did you mean last?'],
+    [{ vms: ['any:'], keep: { within: '14' } }, 'hours, days or weeks'],
+    [{ vms: ['any:'], files: { module: 'zip' } }, 'one of tar, restic, rclone, command'],
+  ])('refuses %j with the line, and says what is allowed', async (written, said) => {
+    await write({ x: written });
+    const ran = await jobs('apply', '--dry-run');
+    expect(ran.code).toBe(2);
+    expect(ran.stderr).toContain(said);
+    expect(ran.stderr).toContain(`${config}:`);
+  });
+
+  it('says of a cron line that the server does not understand which job has it', async () => {
+    await write({ x: { vms: ['any:'], cron: '99 1 * * *' } });
+    const ran = await jobs('apply', '--yes');
+    expect(ran.code).toBe(1);
+    expect(ran.stdout).toMatch(/not applied: x: .*99/);
+  });
+});
