@@ -1,5 +1,6 @@
 import type { Client } from '@temporalio/client';
 import type { Settings } from '../config/settings.js';
+import { messageOf } from '../domain/errors.js';
 import { formatAge } from '../domain/format.js';
 import { formatCounts, type JobDefinition } from '../domain/jobs.js';
 import { printable } from '../domain/printable.js';
@@ -9,6 +10,7 @@ import { appliedJob, appliedNames, changedKeys, type AppliedJob } from '../tempo
 import { scheduleTold, sourceOf } from './applyJobs.js';
 import { withJob } from './jobAccess.js';
 import { Output } from './output.js';
+import { runError } from './runError.js';
 import { formatTable } from './table.js';
 import { accessTemporal } from './temporalAccess.js';
 
@@ -95,6 +97,7 @@ export async function showJob(settings: Settings, name: string, json: boolean): 
         ? ['it never ran, or long ago']
         : [
             `last run ${last.startedAt.toISOString()}: ${last.state}${result === undefined ? '' : `, ${formatCounts(result.counts)}`}`,
+            ...(last.error === undefined ? [] : [printable(`  ${messageOf(runError(last.error))}`)]),
           ]),
       ...(result === undefined
         ? []
@@ -120,8 +123,9 @@ export async function showNext(settings: Settings, name: string, json: boolean):
   });
 }
 
-function toldOf({ startedAt, endedAt, state }: LastRun) {
-  return { startedAt: startedAt.toISOString(), endedAt: endedAt?.toISOString(), state };
+function toldOf({ startedAt, endedAt, state, error }: LastRun) {
+  const message = error === undefined ? undefined : messageOf(runError(error));
+  return { startedAt: startedAt.toISOString(), endedAt: endedAt?.toISOString(), state, message };
 }
 
 function ageOf(at: Date): string {

@@ -20,6 +20,8 @@ export interface EmbeddedOptions {
   readonly namespace: string;
   /** Ports to use again if they are free, so that an address stays what it was; 0: any. */
   readonly wishedPorts?: { readonly server: number; readonly ui: number };
+  /** More of the server's own settings, as `name=value in JSON`. */
+  readonly dynamicConfig?: readonly string[];
 }
 
 /** How often it is started: it chooses ports for its parts before it takes them, and another program may be faster. */
@@ -65,7 +67,11 @@ async function startOnce(options: EmbeddedOptions, signal: AbortSignal): Promise
       ],
       ...(options.databaseFile === undefined ? [] : ['--db-filename', options.databaseFile]),
       // Without it every retry below a second takes a second.
-      ...['--dynamic-config-value', 'history.timerProcessorMaxTimeShift="50ms"', '--log-level', 'error'],
+      ...['history.timerProcessorMaxTimeShift="50ms"', ...(options.dynamicConfig ?? [])].flatMap((value) => [
+        '--dynamic-config-value',
+        value,
+      ]),
+      ...['--log-level', 'error'],
     ],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );

@@ -42,6 +42,8 @@ export interface LastRun {
   /** How it ended by itself; else in Temporal's words: `failed`, `terminated`, `running`. */
   readonly state: string;
   readonly result: JobResult | undefined;
+  /** What it failed with, where all of it did. */
+  readonly error: unknown;
   readonly handle: JobHandle;
 }
 
@@ -50,9 +52,16 @@ export async function lastRunOf(client: Client, name: string): Promise<LastRun |
   const handle = client.workflow.getHandle<() => Promise<JobResult>>(jobWorkflowId(name));
   try {
     const { status, startTime, closeTime } = await handle.describe();
-    const result = status.name === 'COMPLETED' ? await handle.result() : undefined;
+    let result: JobResult | undefined;
+    let error: unknown;
+    if (status.name !== 'RUNNING')
+      try {
+        result = await handle.result();
+      } catch (caught) {
+        error = caught;
+      }
     const state = result?.state ?? status.name.toLowerCase().replaceAll('_', ' ');
-    return { ...{ startedAt: startTime, endedAt: closeTime, state, result }, handle };
+    return { ...{ startedAt: startTime, endedAt: closeTime, state, result, error }, handle };
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return undefined;
     throw error;

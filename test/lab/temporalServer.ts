@@ -25,7 +25,8 @@ export class LabTemporalServer {
     this.#proxy = proxy;
   }
 
-  static async start(): Promise<LabTemporalServer> {
+  /** `dynamicConfig`: of the server, as `name=value`. */
+  static async start(dynamicConfig: readonly string[] = []): Promise<LabTemporalServer> {
     const settings = readSettings();
     const program = await resolveTemporal(
       { ...settings.temporal, cacheDirectory: settings.cacheDirectory },
@@ -34,7 +35,7 @@ export class LabTemporalServer {
       },
     );
     const directory = await mkdtemp(join(tmpdir(), 'everthaw-temporal-'));
-    const server = await startServer(program, directory, 0);
+    const server = await startServer(program, directory, 0, dynamicConfig);
     const lab: LabTemporalServer = new LabTemporalServer(
       directory,
       program,
@@ -83,13 +84,19 @@ export class LabTemporalServer {
   }
 }
 
-function startServer(program: string, directory: string, port: number): Promise<EmbeddedServer> {
+function startServer(
+  program: string,
+  directory: string,
+  port: number,
+  dynamicConfig: readonly string[] = [],
+): Promise<EmbeddedServer> {
   return startEmbeddedServer(
     {
       program,
       databaseFile: join(directory, 'temporal.db'),
       namespace: NAMESPACE,
       wishedPorts: { server: port, ui: 0 },
+      dynamicConfig,
     },
     AbortSignal.timeout(PATIENCE_MS),
   );

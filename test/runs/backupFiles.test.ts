@@ -270,6 +270,28 @@ describe.skipIf(!IS_ROOT)(`backups of files${IS_ROOT ? '' : ' (SKIPPED: mounting
     expect(await readdir(points)).toHaveLength(1);
   });
 
+  it('by a job: each run builds on the last one, and what its rules do not keep goes', async () => {
+    const config = join(images, 'jobs.yaml');
+    const files = { kind: 'incremental', include: ['/var/lib/app'] };
+    const written = { vms: ['name:web'], root: lab.everthaw.backups, files, keep: { last: 2 } };
+    await writeFile(config, JSON.stringify({ jobs: { files: written } }));
+    const jobs = (...words: readonly string[]): Promise<Ran> =>
+      lab.everthaw.everthawWith({ EVERTHAW_CONFIG: config }, 'jobs', ...words);
+    expect(await jobs('apply', '--yes')).toMatchObject({ code: 0 });
+    for (let n = 0; n < 3; n++) {
+      await asGuest(`write ${join(images, 'large')} of-run-${n}`);
+      expect(await jobs('run', 'files')).toMatchObject({ code: 0, stderr: '' });
+    }
+    // Both that the rules keep are built on the first one.
+    const names = (await readdir(points)).sort();
+    expect(names).toHaveLength(3);
+    const seen = await asGuest();
+    const copy = await get(join(points, names.at(-1) ?? ''), '/var/lib/app');
+    expect(await contentsOf(join(copy, 'var/lib/app'))).toBe(seen);
+    await writeFile(config, '');
+    expect(await jobs('apply', '--yes')).toMatchObject({ code: 0 });
+  });
+
   it.each([
     [['--include', '/no/such'], 'include "/no/such"'],
     [['--include', '/srv/*'], 'what is included is a path, and no pattern'],

@@ -5,11 +5,14 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import type { JobResult } from '../../src/domain/jobs.js';
 import { jobStarterId, jobWorkflowId } from '../../src/domain/names.js';
+import { connectClient } from '../../src/temporal/client.js';
 import { makeDisk, sha256, type LabDisk } from '../lab/disks.js';
+import { LabEverthaw } from '../lab/everthaw.js';
 import { eventually, Lab } from '../lab/lab.js';
 import { leftovers } from '../lab/leftovers.js';
 import type { Ran } from '../lab/run.js';
 import { labTemporal } from '../lab/temporal.js';
+import { LabTemporalServer } from '../lab/temporalServer.js';
 
 const NAMES = ['db-1', 'db-2', 'web'] as const;
 
@@ -83,8 +86,8 @@ interface Listed {
 async function listed(): Promise<Listed | undefined> {
   const { stdout } = await jobs('list', '--json');
   const all = stdout
-    .trim()
     .split('\n')
+    .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Listed);
   return all.find((each) => each.job === job);
 }
@@ -93,6 +96,15 @@ async function listed(): Promise<Listed | undefined> {
 async function heldJob(): Promise<{ readonly ran: Promise<Ran> }> {
   return lab.holdDownload('/nfc', root, () => jobs('run', job, '--json'));
 }
+
+/** Its next snapshot cannot be taken. */
+const failing = (vm: string) =>
+  lab.vcenter.fault({
+    method: 'CreateSnapshot_Task',
+    objectName: vm,
+    fault: 'GenericVmConfigFault',
+    count: 1,
+  });
 
 const goOn = () => lab.vcenter.control('DELETE', '/traffic');
 
@@ -115,19 +127,13 @@ describe('a job', () => {
     const result = await ranWith(3);
     expect(result).toMatchObject({ state: 'partial', counts: { succeeded: 2, failed: 1 } });
     expect(outcomesOf(result)).toEqual(['name:gone failed']);
-    const { folderPath = '' } = await lab.vcenter.vm('web').then(() => ({ folderPath: '/DC0/vm' }));
-    await applied({ vms: [`folder:${folderPath}`] });
+    await applied({ vms: ['folder:/DC0/vm'] });
     expect(await ranWith(0)).toMatchObject({ state: 'succeeded', counts: { succeeded: 3 } });
   });
 
   it('tells of each VM what became of it, and runs those alone that failed', async () => {
     await applied({ retries: 0 });
-    await lab.vcenter.control('POST', '/faults', {
-      method: 'CreateSnapshot_Task',
-      vm: 'db-2',
-      fault: 'GenericVmConfigFault',
-      count: 1,
-    });
+    await failing('db-2');
     const first = await ranWith(3);
     expect(first).toMatchObject({ state: 'partial', counts: { succeeded: 2, failed: 1 } });
     expect(outcomesOf(first)).toEqual(['db-2 failed']);
@@ -206,12 +212,7 @@ describe('a job', () => {
     const others = join(root, 'others');
     await lab.backup('web', '--to', others);
     const first = await points();
-    await lab.vcenter.control('POST', '/faults', {
-      method: 'CreateSnapshot_Task',
-      vm: 'db-2',
-      fault: 'GenericVmConfigFault',
-      count: 1,
-    });
+    await failing('db-2');
     const second = await ranWith(3);
     const left = await points();
     expect(second.forgotten.filter((line) => line.startsWith('forgotten: '))).toHaveLength(3);
@@ -226,12 +227,56 @@ describe('a job', () => {
     }
   });
 
-  it('follows a password that was changed meanwhile, for it is read anew', async () => {
-    await applied({ vms: ['name:web'], host: 'vc' });
-    const { EVERTHAW_HOST: address = '', ...login } = lab.vcenter.everthawEnvironment();
-    const hosts = { vc: { kind: 'vsphere', address, port: Number(login['EVERTHAW_PORT']) } };
-    await writeFile(config, stringify({ hosts, jobs: { [job]: { vms: ['name:web'], root, host: 'vc' } } }));
-    expect(await ranWith(0)).toMatchObject({ counts: { succeeded: 1 } });
+  it('is of the host that it names, and a run that cannot look up its VMs fails and says why', async () => {
+    await applied({});
+    const { EVERTHAW_HOST: address, EVERTHAW_PORT: port } = lab.vcenter.everthawEnvironment();
+    const hosts = {
+      right: { kind: 'vsphere', address, port: Number(port) },
+      wrong: { kind: 'vsphere', address: 'no-such-host.invalid' },
+    };
+    for (const [host, code] of [
+      ['wrong', 1],
+      ['right', 0],
+    ] as const) {
+      const more = { vms: ['name:web'], root, host };
+      await writeFile(config, stringify({ hosts, jobs: { [job]: more } }));
+      await jobs('apply', '--yes');
+      const ran = await jobs('run', job);
+      expect(ran.code).toBe(code);
+      if (host === 'wrong') {
+        expect(ran.stderr).toContain('no-such-host.invalid');
+        expect((await jobs('show', job)).stdout).toContain('no-such-host.invalid');
+      }
+    }
+    expect(await points()).toHaveLength(1);
+  });
+});
+
+describe('a job whose history grows long', () => {
+  it('goes on in a new one, and tells of all its VMs at the end', async () => {
+    const server = await LabTemporalServer.start(['limit.historyCount.suggestContinueAsNew=20']);
+    const other = await LabEverthaw.create(
+      { everthawEnvironment: () => ({ ...lab.vcenter.everthawEnvironment(), EVERTHAW_CONFIG: config }) },
+      server.direct,
+    );
+    try {
+      await other.startWorker();
+      await write({ many: { vms: ['any:', 'name:gone'], root: other.backups, keep: { last: 1 } } });
+      expect(await other.everthaw('jobs', 'apply', '--yes')).toMatchObject({ code: 0 });
+      const ran = await other.everthaw('jobs', 'run', 'many', '--json');
+      expect(ran).toMatchObject({ code: 3, stderr: '' });
+      const result = JSON.parse(ran.stdout.trim().split('\n').at(-1) ?? '') as JobResult;
+      expect(result).toMatchObject({ counts: { succeeded: 3, failed: 1 }, forgotten: [] });
+      expect(outcomesOf(result)).toEqual(['name:gone failed']);
+      const client = await connectClient(server.direct);
+      const runs = `WorkflowId = "${jobWorkflowId('many')}" AND ExecutionStatus = "ContinuedAsNew"`;
+      await eventually(async () => (await client.workflow.count(runs)).count > 0);
+      await client.connection.close();
+      expect(await readdir(other.backups)).toHaveLength(3);
+    } finally {
+      await other.remove();
+      await server.stop();
+    }
   });
 });
 
@@ -256,7 +301,7 @@ describe('applying jobs', () => {
     await applied({ cron: '0 1 * * *' });
     const schedule = lab.client.schedule.getHandle(jobWorkflowId(job));
     await schedule.update(({ action, policies, state }) => ({
-      ...{ action: action as never, policies, state },
+      ...{ action: action, policies, state },
       spec: { intervals: [{ every: '1 day' }] },
     }));
     expect((await listed())?.state).toBe('scheduled, edited elsewhere');
@@ -280,7 +325,7 @@ describe('applying jobs', () => {
     [{ vms: ['nam:db'] }, 'jobs.x.vms.0 is "nam:db"'],
     [{ vms: ['any:'], cron: 'at night' }, 'cron’s five fields'],
     [{ vms: ['any:'], kep: { last: 1 } }, 'did you mean keep?'],
-    [{ vms: ['any:'], keep: { lats: 1 } }, 'did you mean last?'],
+    [{ vms: ['any:'], keep: { dayly: 1 } }, 'did you mean daily?'],
     [{ vms: ['any:'], keep: { within: '14' } }, 'hours, days or weeks'],
     [{ vms: ['any:'], files: { module: 'zip' } }, 'one of tar, restic, rclone, command'],
   ])('refuses %j with the line, and says what is allowed', async (written, said) => {
@@ -295,6 +340,6 @@ describe('applying jobs', () => {
     await write({ x: { vms: ['any:'], cron: '99 1 * * *' } });
     const ran = await jobs('apply', '--yes');
     expect(ran.code).toBe(1);
-    expect(ran.stdout).toMatch(/not applied: x: .*99/);
+    expect(ran.stdout).toContain('not applied: x: Minute is not in range [0-59]');
   });
 });

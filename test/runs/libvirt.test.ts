@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Manifest } from '../../src/domain/manifest.js';
@@ -71,6 +71,25 @@ describe('a backup of a running guest that writes', () => {
     const [first, second] = await recordsIn(lab.directoryOf(guest.name));
     expect(second).toBe(first);
     await guest.stopWriter();
+    expect(await lab.leftovers(guest)).toEqual([]);
+  });
+
+  it('is made by a job, too', async () => {
+    const guest = await start({ name: 'by-job' });
+    await guest.startWriter();
+    const config = join(lab.everthaw.directory, 'jobs.yaml');
+    const root = lab.everthaw.backups;
+    await writeFile(config, JSON.stringify({ jobs: { guests: { vms: ['pattern:by-*'], root } } }));
+    const jobs = (...words: readonly string[]) =>
+      lab.everthaw.everthawWith({ EVERTHAW_CONFIG: config }, 'jobs', ...words);
+    expect(await jobs('apply', '--yes')).toMatchObject({ code: 0, stderr: '' });
+    expect(await jobs('run', 'guests')).toMatchObject({ code: 0, stderr: '' });
+    const [point = ''] = (await readdir(root)).filter((name) => name.startsWith('by-job-fullVM-'));
+    const [first, second] = await recordsIn(join(root, point));
+    expect(second).toBe(first);
+    await guest.stopWriter();
+    await writeFile(config, '');
+    expect(await jobs('apply', '--yes')).toMatchObject({ code: 0 });
     expect(await lab.leftovers(guest)).toEqual([]);
   });
 
