@@ -117,7 +117,10 @@ export default tseslint.config(
   ),
   mayNotImport(
     ['src/integrations/**'],
-    ['\\.\\./(cli|requests|config|workflows|activities|checks|holdings|hosts|temporal|mounts)/', '^@temporalio/'],
+    [
+      '\\.\\./(cli|requests|config|workflows|activities|checks|holdings|hosts|temporal|mounts)/',
+      '^@temporalio/',
+    ],
     'modules move directories, wherever they come from: whoever calls them mounted or exported them.',
   ),
   mayNotImport(
@@ -127,7 +130,10 @@ export default tseslint.config(
   ),
   mayNotImport(
     ['src/checks/**'],
-    ['\\.\\./(cli|requests|config|workflows|activities|holdings|temporal|mounts|integrations)/', '^@temporalio/'],
+    [
+      '\\.\\./(cli|requests|config|workflows|activities|holdings|temporal|mounts|integrations)/',
+      '^@temporalio/',
+    ],
     'what is refused is the same whether a run asks or a person before there is one.',
   ),
   mayNotImport(

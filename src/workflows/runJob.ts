@@ -65,8 +65,9 @@ async function backUpAll({ job }: JobRequest, begun: JobProgress, report: RunRep
   const tell = (): void => {
     const { counts, next, vms } = progress;
     const names = [...living].slice(0, MOST_SHOWN).join(', ');
-    const now = living.size === 0 ? '' : `; now: ${names}`;
-    report.enter(`${next - living.size} of ${vms.length} VMs: ${formatCounts(counts)}${now}`);
+    const done = next - living.size;
+    const now = living.size === 0 ? '' : `; now ${names}`;
+    report.enter(`${done} of ${vms.length} VMs${done === 0 ? '' : `: ${formatCounts(counts)}`}${now}`);
   };
   const note = (outcome: VmOutcome): void => {
     progress = withOutcome(progress, outcome);
