@@ -128,11 +128,12 @@ export const NO_COUNTS: JobCounts = { succeeded: 0, warned: 0, failed: 0, skippe
 /** Retrying of a job's own steps: whatever they fail by, a person or the next run has to mend it. */
 export const JOB_RETRIES: RetrySettings = { maximumRetries: 2, backoffMs: 5000 };
 
-/** What VMs' outcomes make of their job. */
-export function jobStateOf(counts: JobCounts): Exclude<JobState, 'skipped'> {
+/** What VMs' outcomes make of their job. A VM whose own run was cancelled is one that has no backup; the job is `cancelled` where it was itself. */
+export function jobStateOf(counts: JobCounts, isCancelled: boolean): Exclude<JobState, 'skipped'> {
   const good = counts.succeeded + counts.warned;
-  if (counts.cancelled > 0) return 'cancelled';
-  if (counts.failed + counts.skipped === 0) return 'succeeded';
+  const bad = counts.failed + counts.skipped + counts.cancelled;
+  if (isCancelled && counts.cancelled > 0) return 'cancelled';
+  if (bad === 0) return 'succeeded';
   return good > 0 ? 'partial' : 'failed';
 }
 

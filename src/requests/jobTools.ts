@@ -3,11 +3,12 @@ import type { JobTools } from '../activities/jobs.js';
 import { OF_TEMPLATE } from '../checks/refusals.js';
 import { readSettings, type Settings } from '../config/settings.js';
 import { EverthawError } from '../domain/errors.js';
-import type { FoundVms, JobDefinition, JobTemplate } from '../domain/jobs.js';
+import type { FoundVms, JobDefinition, JobTemplate, JobVm, VmOutcome } from '../domain/jobs.js';
 import type { OwnerRecord } from '../domain/owner.js';
 import { printable } from '../domain/printable.js';
 import { judgeRetention } from '../domain/retention.js';
 import { isScpUrl } from '../domain/scpUrl.js';
+import type { VmSummary } from '../domain/vm.js';
 import { Destinations } from '../destinations/destinations.js';
 import { forgetDoomed } from '../destinations/forgetDoomed.js';
 import { forgetPoint } from '../destinations/forgetPoint.js';
@@ -32,17 +33,16 @@ export function jobTools(config: string | undefined): JobTools {
       const { host } = await openAccess(settings);
       try {
         const { vms, missing } = await chosenVms(settings, host, job);
-        const templates = vms.filter(({ isTemplate }) => isTemplate !== undefined);
+        const namesakes = new Set(vms.flatMap(({ name }, n) => (vms[n + 1]?.name === name ? [name] : [])));
+        const outcomes = vms.map((vm) => ({ vm, refusal: refusalOf(vm, namesakes) }));
         return {
           hostUuid: host.identity.uuid,
           template: templateOf(settings, host, job),
-          vms: vms.flatMap(({ instanceUuid, name, isTemplate }) =>
-            isTemplate === undefined ? [{ instanceUuid, name }] : [],
-          ),
+          vms: outcomes.flatMap(({ vm, refusal }) => (refusal === undefined ? [nameOf(vm)] : [])),
           leftOut: [
-            ...templates.map(({ instanceUuid, name }) => ({
-              ...{ vm: { instanceUuid, name }, state: 'skipped' as const, reason: OF_TEMPLATE.why },
-            })),
+            ...outcomes.flatMap(({ vm, refusal }) =>
+              refusal === undefined ? [] : [{ vm: nameOf(vm), ...refusal }],
+            ),
             ...missing.map(({ choice, why }) => ({
               ...{ vm: { instanceUuid: '', name: choice }, state: 'failed' as const, reason: why },
             })),
@@ -93,6 +93,24 @@ export function jobTools(config: string | undefined): JobTools {
       );
       return lines;
     },
+  };
+}
+
+function nameOf({ instanceUuid, name }: VmSummary): JobVm {
+  return { instanceUuid, name };
+}
+
+/** Why a VM that is chosen is not backed up. */
+function refusalOf(
+  { name, isTemplate }: VmSummary,
+  namesakes: ReadonlySet<string>,
+): Pick<VmOutcome, 'state' | 'reason'> | undefined {
+  if (isTemplate !== undefined) return { state: 'skipped', reason: OF_TEMPLATE.why };
+  if (!namesakes.has(name)) return undefined;
+  return {
+    state: 'failed',
+    reason:
+      'another VM of the job has this name, and they would share a directory: give each a job with a root of its own',
   };
 }
 

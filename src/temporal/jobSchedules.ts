@@ -31,6 +31,7 @@ export interface AppliedJob {
   readonly next: readonly Date[];
 }
 
+const STARTER = 'startJob';
 const SOURCE = 'everthawSource';
 const SEAL = 'everthawSeal';
 
@@ -47,8 +48,9 @@ export async function appliedJob(client: Client, name: string): Promise<AppliedJ
 /** Names of all jobs that have a schedule; what was applied in the last second may be missing. */
 export async function appliedNames(client: Client): Promise<readonly string[]> {
   const names: string[] = [];
-  for await (const { scheduleId } of client.schedule.list({ pageSize: 1000 }))
-    if (scheduleId.startsWith(JOB_PREFIX)) names.push(scheduleId.slice(JOB_PREFIX.length));
+  for await (const { scheduleId, action } of client.schedule.list({ pageSize: 1000 }))
+    if (scheduleId.startsWith(JOB_PREFIX) && action?.workflowType === STARTER)
+      names.push(scheduleId.slice(JOB_PREFIX.length));
   return names.sort();
 }
 
@@ -109,7 +111,7 @@ function planOf(job: JobDefinition) {
           },
     action: {
       type: 'startWorkflow',
-      workflowType: 'startJob',
+      workflowType: STARTER,
       workflowId: jobStarterId(name),
       taskQueue: WORKFLOW_QUEUE,
       args: [{ job } satisfies JobRequest],

@@ -38,7 +38,7 @@ export async function runJob(request: JobRequest): Promise<JobResult> {
     throw error;
   }
   const { counts, notable, startedAt } = progress;
-  const state = jobStateOf(counts);
+  const state = jobStateOf(counts, CancellationScope.current().consideredCancelled);
   report.note(formatCounts(counts));
   report.end(state);
   return { state, counts, notable, forgotten, durationMs: Date.now() - startedAt };
@@ -109,10 +109,10 @@ function withOutcome(progress: JobProgress, outcome: VmOutcome): JobProgress {
 /** Of VMs whose backup is good alone: after a failure nothing of a VM is forgotten. */
 async function forget(
   { job }: JobRequest,
-  { vms, notable, counts, hostUuid }: JobProgress,
+  { vms, notable, hostUuid }: JobProgress,
   report: RunReport,
 ): Promise<readonly string[]> {
-  if (job.keep === undefined || counts.cancelled > 0) return [];
+  if (job.keep === undefined || CancellationScope.current().consideredCancelled) return [];
   if (notable.length === MOST_NOTABLE)
     return [`nothing is forgotten: more than ${MOST_NOTABLE} VMs did not plainly succeed`];
   const bad = new Set(notable.flatMap(({ vm, state }) => (state === 'warned' ? [] : [vm.instanceUuid])));

@@ -182,6 +182,17 @@ describe('a job', () => {
     expect(await points()).toEqual([]);
   });
 
+  it('one of whose VMs is cancelled goes on with the others', async () => {
+    await applied({});
+    const { ran } = await heldJob();
+    expect(await lab.everthaw.everthaw('cancel', 'name:db-1')).toMatchObject({ code: 0 });
+    await goOn();
+    const ended = await ran;
+    expect(ended.code).toBe(3);
+    const result = JSON.parse(ended.stdout.trim().split('\n').at(-1) ?? '') as JobResult;
+    expect(result).toMatchObject({ state: 'partial', counts: { succeeded: 2, cancelled: 1 } });
+  });
+
   it('whose worker is killed goes on with the next one', async () => {
     await applied({ parallel: 2 });
     const { ran } = await heldJob();
