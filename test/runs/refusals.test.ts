@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { makeDisk } from '../lab/disks.js';
@@ -271,4 +271,29 @@ describe('a destination', () => {
       );
     },
   );
+});
+
+describe('a job', () => {
+  it('backs up neither of two VMs that have one name, nor calls a VM good that it could not back up', async () => {
+    const config = join(lab.everthaw.directory, 'jobs.yaml');
+    const root = join(lab.everthaw.directory, 'of a job');
+    await mkdir(root);
+    const jobs = (...words: readonly string[]) =>
+      lab.everthaw.everthawWith({ EVERTHAW_CONFIG: config }, 'jobs', ...words);
+    const choice = { vms: ['pattern:tw*', 'name:web', 'name:mapped'], root };
+    await writeFile(config, JSON.stringify({ jobs: { refused: choice } }));
+    expect(await jobs('apply', '--yes')).toMatchObject({ code: 0 });
+    const ran = await jobs('run', 'refused');
+    expect(ran.code).toBe(3);
+    const told = ran.stdout.trim().split('\n');
+    expect(
+      told.filter((line) => line.startsWith('twin failed: another VM of the job has this name')),
+    ).toHaveLength(2);
+    expect(told.find((line) => line.startsWith('mapped failed: '))).toContain('raw device mapping');
+    expect(told.at(-1)).toMatch(/^job partial: 2 succeeded, 3 failed/);
+    const made = (await readdir(root)).map((name) => name.replace(/-\d+T\d+Z$/, '')).sort();
+    expect(made).toEqual(['twin-2-fullVM', 'web-fullVM']);
+    await writeFile(config, '');
+    expect(await jobs('apply', '--yes')).toMatchObject({ code: 0 });
+  });
 });
