@@ -14,7 +14,7 @@ export const loginSession: Kind<'loginSession'> = {
 
   async absence({ vm, run }, { hosts }) {
     return (await hosts.hasSession(vm.hostUuid, run.runId))
-      ? { state: 'present', why: 'its cookie is kept' }
+      ? { state: 'present', why: 'its cookie is kept, or its login was cut off' }
       : GONE;
   },
 

@@ -44,8 +44,8 @@ export class HostPool {
       await host.logout();
       this.#open.delete(key);
     } catch (error) {
-      // Nobody here can log in there any more, nor out: the host ends an idle session by itself, its cookie is of no use.
-      if (!isErrorWithCode(error, 'HostNotRegistered')) throw error;
+      // Nobody here can log in there any more, nor out: the host ends an idle session by itself, what is noted of it is of no use.
+      if (!isErrorWithCode(error, 'HostNotRegistered', 'LoginRefused')) throw error;
       const store = this.#store(hostUuid, user);
       for (const session of await store.load()) await store.forget(session);
       for (const mark of await store.begun()) await store.settle(mark);

@@ -1,12 +1,15 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Host } from '../../src/hosts/host.js';
+import { HostPool } from '../../src/hosts/hostPool.js';
+import { HostRegister } from '../../src/hosts/register.js';
+import { Secret } from '../../src/hosts/secret.js';
 import { sessionFiles } from '../../src/hosts/sessionFiles.js';
 import type { SessionStore } from '../../src/hosts/vsphere/session.js';
 import { makeDisk } from '../lab/disks.js';
-import { LabVcenter } from '../lab/vcenter.js';
+import { LAB_PASSWORD, LabVcenter } from '../lab/vcenter.js';
 import { describeHost } from './conformance.js';
-import { openVsphere, sessionsOn } from './vsphereDriver.js';
+import { addressOf, openVsphere, sessionsOn } from './vsphereDriver.js';
 
 let vcenter: LabVcenter;
 
@@ -131,6 +134,27 @@ describe('the vSphere driver beyond the contract', () => {
       expect(await sessionsOn(vcenter)).toBe(0);
       expect(await store.load()).toEqual([]);
     });
+  });
+
+  it.each([
+    ['by its mark', LAB_PASSWORD, 0],
+    ['nowhere where the password is not right any more, and that is no reason to try for ever', 'wrong', 1],
+  ])('a login that was cut off is looked for %s', async (_where, password, left) => {
+    const directory = join(vcenter.directory, `pool ${left}`);
+    const register = new HostRegister(join(directory, 'hosts'));
+    const uuid = vcenter.ready.instanceUuid;
+    await register.lend({ uuid, ...addressOf(vcenter) }, new Secret(password), 'loan');
+    const store = sessionFiles(join(directory, 'sessions', uuid, 'run'));
+    const mark = store.begin();
+    const cutOff = { ...store, begin: () => mark, keep: () => undefined };
+    await openVsphere(vcenter, cutOff);
+    const pool = new HostPool(register, directory);
+    expect(await pool.hasSession(uuid, 'run')).toBe(true);
+    await pool.end(uuid, 'run');
+    expect(await pool.hasSession(uuid, 'run')).toBe(false);
+    expect(await pool.sessions()).toEqual([]);
+    expect(await sessionsOn(vcenter)).toBe(left);
+    await vcenter.control('POST', '/sessions/expire');
   });
 
   it('waits for a snapshot task that its dead predecessor started, before it lists', async () => {

@@ -6,15 +6,19 @@ import { LAB_PASSWORD, type LabVcenter } from '../lab/vcenter.js';
 
 /** The driver on a lab's vCenter or ESX, in a session of its own, or in one that a store keeps. */
 export function openVsphere(vcenter: LabVcenter, store?: SessionStore): Promise<Host> {
+  return openHost(addressOf(vcenter), new Secret(LAB_PASSWORD), store, vcenter.directory);
+}
+
+/** How a lab's vCenter or ESX is reached. */
+export function addressOf(vcenter: LabVcenter) {
   const { EVERTHAW_HOST, EVERTHAW_USERNAME } = vcenter.everthawEnvironment();
-  const entry = {
+  return {
     kind: 'vsphere' as const,
     address: EVERTHAW_HOST ?? '',
     port: Number(vcenter.port),
     username: EVERTHAW_USERNAME ?? '',
     caFile: vcenter.ready.caFile,
   };
-  return openHost(entry, new Secret(LAB_PASSWORD), store, vcenter.directory);
 }
 
 /** Sessions of ours that the host has open. */
