@@ -1,8 +1,9 @@
 import { WorkflowNotFoundError, type Client, type WorkflowHandle } from '@temporalio/client';
-import { defineSearchAttributeKey, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { EverthawError } from '../domain/errors.js';
 import type { JobRequest, JobResult } from '../domain/jobs.js';
-import { jobWorkflowId, SEARCH_ATTRIBUTES, WORKFLOW_QUEUE } from '../domain/names.js';
+import { jobWorkflowId, WORKFLOW_QUEUE } from '../domain/names.js';
+import { keyword } from './searchAttributes.js';
 
 export type JobHandle = WorkflowHandle<() => Promise<JobResult>>;
 
@@ -10,10 +11,6 @@ export type JobHandle = WorkflowHandle<() => Promise<JobResult>>;
 export async function startJobNow(client: Client, request: JobRequest): Promise<JobHandle> {
   const { name } = request.job;
   const workflowId = jobWorkflowId(name);
-  const keyword = (attribute: keyof typeof SEARCH_ATTRIBUTES, value: string) => ({
-    key: defineSearchAttributeKey(SEARCH_ATTRIBUTES[attribute], 'KEYWORD'),
-    value,
-  });
   try {
     return (await client.workflow.start('runJob', {
       workflowId,

@@ -7,15 +7,9 @@ import {
   type ScheduleDescription,
   type ScheduleOptions,
 } from '@temporalio/client';
-import { defineSearchAttributeKey } from '@temporalio/common';
 import type { JobDefinition, JobRequest } from '../domain/jobs.js';
-import {
-  JOB_PREFIX,
-  jobStarterId,
-  jobWorkflowId,
-  SEARCH_ATTRIBUTES,
-  WORKFLOW_QUEUE,
-} from '../domain/names.js';
+import { JOB_PREFIX, jobStarterId, jobWorkflowId, WORKFLOW_QUEUE } from '../domain/names.js';
+import { keyword } from './searchAttributes.js';
 
 /** A job as the server has it: a schedule, by which it runs. */
 export interface AppliedJob {
@@ -96,10 +90,6 @@ export function changedKeys(one: JobDefinition, other: JobDefinition): readonly 
 
 function planOf(job: JobDefinition) {
   const { name, schedule } = job;
-  const keyword = (attribute: keyof typeof SEARCH_ATTRIBUTES, value: string) => ({
-    key: defineSearchAttributeKey(SEARCH_ATTRIBUTES[attribute], 'KEYWORD'),
-    value,
-  });
   return {
     spec:
       schedule === undefined

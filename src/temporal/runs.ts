@@ -3,9 +3,8 @@ import {
   type Client,
   type WorkflowHandleWithFirstExecutionRunId,
 } from '@temporalio/client';
-import { defineSearchAttributeKey } from '@temporalio/common';
 import { EverthawError } from '../domain/errors.js';
-import { SEARCH_ATTRIBUTES, vmWorkflowId, WORKFLOW_QUEUE } from '../domain/names.js';
+import { vmWorkflowId, WORKFLOW_QUEUE } from '../domain/names.js';
 import type {
   BackupRequest,
   BackupResult,
@@ -16,6 +15,7 @@ import type {
   RestoreRequest,
   RestoreResult,
 } from '../domain/runs.js';
+import { keyword } from './searchAttributes.js';
 
 export function startBackup(
   client: Client,
@@ -64,11 +64,7 @@ async function start<T>(
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
       staticSummary: `${kind} "${vm.name}"`,
       staticDetails: details,
-      typedSearchAttributes: [
-        { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.vm, 'KEYWORD'), value: vm.name },
-        { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.kind, 'KEYWORD'), value: kind },
-        { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.state, 'KEYWORD'), value: 'running' },
-      ],
+      typedSearchAttributes: [keyword('vm', vm.name), keyword('kind', kind), keyword('state', 'running')],
     });
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;

@@ -5,9 +5,9 @@ import {
   type Client,
   type ScheduleOptions,
 } from '@temporalio/client';
-import { defineSearchAttributeKey } from '@temporalio/common';
-import { SEARCH_ATTRIBUTES, sweepScheduleId, WORKFLOW_QUEUE } from '../domain/names.js';
+import { sweepScheduleId, WORKFLOW_QUEUE } from '../domain/names.js';
 import type { SweepRequest } from '../domain/runs.js';
+import { keyword } from './searchAttributes.js';
 
 /** Sweeps that a server could not start while it was down are not made up for. */
 const CATCHUP_WINDOW_MS = 60_000;
@@ -49,10 +49,7 @@ function plan(request: SweepRequest, everyMs: number) {
       args: [request],
       staticSummary: `sweep by proxy ${request.proxy}`,
       staticDetails: 'lets go of what dead runs left on the proxy and its hosts',
-      typedSearchAttributes: [
-        { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.kind, 'KEYWORD'), value: 'sweep' },
-        { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.state, 'KEYWORD'), value: 'running' },
-      ],
+      typedSearchAttributes: [keyword('kind', 'sweep'), keyword('state', 'running')],
     },
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: CATCHUP_WINDOW_MS },
   } as const satisfies Omit<ScheduleOptions, 'scheduleId'>;
