@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { EverthawError } from '../domain/errors.js';
@@ -12,6 +12,7 @@ import {
   type ProcessIdentity,
 } from '../system/processIdentity.js';
 import { exitOf, spawnTethered, tailOf } from '../system/program.js';
+import { writeWhole } from '../system/wholeFile.js';
 
 /** A file or URL served as a read-only NBD export on a local socket by nbdkit. */
 export interface NbdServer {
@@ -57,7 +58,7 @@ export async function startNbdServer(
   const socket = join(directory, 'nbd.sock');
   const ready = join(directory, 'ready');
   const cookie = cookieFile(directory);
-  await renewCookie(directory, source.cookie);
+  await writeWhole(cookie, cookieText(source.cookie));
   const child = spawnTethered(
     'nbdkit',
     [
@@ -96,13 +97,17 @@ export async function startNbdServer(
   return { socket, said: tail, stop: () => stopOwn(own, directory) };
 }
 
-/** Hands the server of a directory, one that never gives up, the cookie of a new session. */
+/** Hands the server of a directory, one that never gives up, the cookie of a new session. One that is only being started has its own. */
 export async function renewCookie(directory: string, cookie: string): Promise<void> {
   const file = cookieFile(directory);
-  const text = `vmware_soap_session=${cookie}`;
-  if ((await readFile(file, 'utf8').catch(() => undefined)) === text) return;
-  await writeFile(`${file}.aside`, text, { mode: 0o600 });
-  await rename(`${file}.aside`, file);
+  const now = await readFile(file, 'utf8').catch(() => undefined);
+  if (now === undefined || now === cookieText(cookie)) return;
+  try {
+    await writeWhole(file, cookieText(cookie));
+  } catch (error) {
+    // The server was ended meanwhile, and its directory removed.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
 }
 
 /** Ends a server by whoever started it. The directory may be a later one's by then: of an attempt that took this one for dead. */
@@ -122,6 +127,10 @@ export async function stopNbdServer(directory: string): Promise<void> {
 export async function isNbdServerAlive(directory: string): Promise<boolean> {
   const identity = await notedProcess(identityFile(directory));
   return identity !== undefined && (await isAlive(identity));
+}
+
+function cookieText(cookie: string): string {
+  return `vmware_soap_session=${cookie}`;
 }
 
 function cookieFile(directory: string): string {
