@@ -82,7 +82,7 @@ async function follow(handle: JobHandle, output: Output): Promise<void> {
     const result = await handle.result();
     ended.abort();
     await telling;
-    run.endedWell();
+    if (result.state !== 'cancelled') run.endedWell();
     output.result(result, linesOf(result));
     process.exitCode = EXIT_OF[result.state];
   } catch (error) {

@@ -21,7 +21,8 @@ export const JOB_SETTINGS = [
 /** Letters, digits and a few marks: a job's name is part of ids and of commands. */
 export const JOB_NAME = /^[\p{L}\p{N}][\p{L}\p{N}._ -]{0,99}$/u;
 
-const MOST_AT_ONCE = 64;
+/** A proxy's worker does as many steps at once (src/worker.ts): with more runs, snapshots would stand and wait. */
+const MOST_AT_ONCE = 16;
 const DAY_S = 24 * 3600;
 const MOST_KEPT = 100_000;
 

@@ -12,6 +12,7 @@ import { eventually, Lab } from '../lab/lab.js';
 import { leftovers } from '../lab/leftovers.js';
 import type { Ran } from '../lab/run.js';
 import { labTemporal } from '../lab/temporal.js';
+import { CTRL_C, Terminal } from '../lab/terminal.js';
 import { LabTemporalServer } from '../lab/temporalServer.js';
 
 const NAMES = ['db-1', 'db-2', 'web'] as const;
@@ -179,6 +180,21 @@ describe('a job', () => {
     expect(ended.code).toBe(130);
     const result = JSON.parse(ended.stdout.trim().split('\n').at(-1) ?? '') as JobResult;
     expect(result).toMatchObject({ state: 'cancelled', counts: { cancelled: 3 } });
+    expect(await points()).toEqual([]);
+  });
+
+  it('is cancelled by Ctrl-C too, where that is what is answered, and says what became of its VMs', async () => {
+    await applied({ vms: ['name:web'] });
+    const line = ['exec', process.execPath, lab.everthaw.program, 'jobs', 'run', `'${job}'`].join(' ');
+    const start = () => new Terminal(line, lab.everthaw.environment);
+    const { ran: terminal } = await lab.holdDownload('/nfc', root, start);
+    await terminal.until(/0 of 1 VMs; now web/);
+    terminal.type(CTRL_C);
+    await terminal.until(/\[c\]ancel the run/);
+    terminal.type('c');
+    expect(await terminal.end()).toBe(130);
+    expect(terminal.shown).toMatch(/web cancelled: .*\s+job cancelled: 1 cancelled, in /);
+    expect(terminal.shown).not.toContain('before it could be cancelled');
     expect(await points()).toEqual([]);
   });
 
