@@ -3,8 +3,8 @@ import { EverthawError } from './errors.js';
 /** What no path of Linux or Windows can have, and halves of characters, which no file system keeps. */
 const UNSAFE = /[%/\\:*?"<>|\p{Cc}\p{Cs}]/gu;
 const LONGEST_NAME_BYTES = 255;
-/** Room for `-fullVM-<time>.partial-<uuid>` behind the name. */
-const SUFFIX_BYTES = 72;
+/** Room for `-fullVM.partial-<uuid>` behind the name. */
+const SUFFIX_BYTES = 60;
 
 /**
  * A VM's name, or another that others chose, as a file name, reversibly (F6a): what is unsafe in a path on Linux or Windows is percent-encoded by its code in
