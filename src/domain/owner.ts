@@ -60,6 +60,8 @@ const FIELDS = [
 function isOwnerRecord(value: unknown): value is OwnerRecord {
   if (typeof value !== 'object' || value === null) return false;
   const record = value as Record<string, unknown>;
-  if (!['number', 'undefined'].includes(typeof record['maximumAgeMs'])) return false;
+  const { maximumAgeMs } = record;
+  // A number too great to be one is none: it could not be written down again.
+  if (maximumAgeMs !== undefined && !Number.isFinite(maximumAgeMs)) return false;
   return record['version'] === 1 && FIELDS.every((field) => typeof record[field] === 'string');
 }

@@ -144,7 +144,7 @@ describe('the copier', () => {
   });
 
   it('tells of an NBD export that cannot be read to its end', async () => {
-    const failing = ['--filter=error', 'null', 'size=64M', 'error-pread-rate=20%'];
+    const failing = ['--filter=error', 'null', 'size=64M', 'error-pread-rate=100%'];
     await expect(copyExport(failing)).rejects.toThrow(/transfer the export: the NBD server could not read/);
   });
 

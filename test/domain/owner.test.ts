@@ -50,6 +50,15 @@ function decide(thing: Partial<FoundThing>, liveness: Liveness, rules: Partial<R
 }
 
 describe('an owner record', () => {
+  it('with an age that no number holds is none: it could not be written down again', () => {
+    const text = formatOwner({ ...OWNER, maximumAgeMs: 5 }).replace(
+      '"maximumAgeMs":5',
+      '"maximumAgeMs":1e999',
+    );
+    expect(text).toContain('1e999');
+    expect(parseOwner(text)).toBeUndefined();
+  });
+
   it('comes back from the text on the thing as it was, whatever its names hold', () => {
     fc.assert(
       fc.property(owners, (owner) => {

@@ -25,6 +25,12 @@ describe('a domain’s XML', () => {
     300,
   );
 
+  it.each([97, 98, 99, 100, 101, 150])('nested %i deep is written as it was read, or refused', (deep) => {
+    const xml = `<domain><name>x</name><uuid>11111111-2222-4333-8444-555555555555</uuid>${'<a>'.repeat(deep)}${'</a>'.repeat(deep)}</domain>`;
+    const edited = clearly(() => editDomain(xml, () => undefined), 'read the XML of ');
+    if (edited !== undefined) expect(formatTree(parseTree(edited, 'domain'))).toBe(edited);
+  });
+
   fuzz('of any text is understood or refused', anyText, (text) => {
     for (const xml of [
       text,

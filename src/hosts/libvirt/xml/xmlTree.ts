@@ -120,6 +120,8 @@ const builder = new XMLBuilder({
   commentPropName: COMMENT,
   processEntities: false,
   suppressEmptyNode: true,
+  // It counts otherwise than the parser: what that has read can be written.
+  maxNestedTags: 2 * DEEPEST,
 });
 
 /** @throws EverthawError HostFault where the text is no document with that root, or one that no hypervisor writes. */
