@@ -1,6 +1,7 @@
 import { EverthawError } from '../domain/errors.js';
 import type { Manifest } from '../domain/manifest.js';
-import type { RestorePlan, RestoreRequest, Step } from '../domain/runs.js';
+import type { Step } from '../domain/runs.js';
+import type { RestorePlan, RestoreRequest } from '../domain/restores.js';
 import { restoreWish } from '../domain/placeWish.js';
 import { readManifest } from '../destinations/restorePoint.js';
 import { lookAtTarget, obstacleOf, targetExists } from '../hosts/restoreTarget.js';

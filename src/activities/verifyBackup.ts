@@ -1,5 +1,6 @@
 import { cancellationSignal } from '@temporalio/activity';
-import type { Step, VerifiedBackup } from '../domain/runs.js';
+import type { Step } from '../domain/runs.js';
+import type { VerifiedBackup } from '../domain/restores.js';
 import { join } from 'node:path';
 import { foreignData } from '../disks/foreignData.js';
 import { fileFault } from '../destinations/fileFault.js';

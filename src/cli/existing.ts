@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import type { Manifest } from '../domain/manifest.js';
 import { printable } from '../domain/printable.js';
-import type { RestoreWish } from '../domain/runs.js';
+import type { RestoreWish } from '../domain/restores.js';
 import type { Host } from '../hosts/host.js';
 import type { EXISTING } from './restore.js';
 import { lookAtTarget, obstacleOf, targetExists } from '../hosts/restoreTarget.js';

@@ -3,7 +3,7 @@ import { parseCatalog, type Catalog } from '../domain/catalog.js';
 import { EverthawError } from '../domain/errors.js';
 import { CATALOG_FILE, type Manifest } from '../domain/manifest.js';
 import { placeWish } from '../domain/placeWish.js';
-import type { PlaceWish } from '../domain/runs.js';
+import type { PlaceWish } from '../domain/restores.js';
 import { readPlainFile } from '../destinations/restorePoint.js';
 import type { StoredBackup } from '../destinations/storedBackup.js';
 import { LARGEST_CATALOG_BYTES } from '../destinations/verifyRestorePoint.js';

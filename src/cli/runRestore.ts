@@ -7,7 +7,7 @@ import { formatBytes, formatDuration } from '../domain/format.js';
 import { fileNameOf } from '../domain/fileName.js';
 import type { Manifest } from '../domain/manifest.js';
 import { restoreWish } from '../domain/placeWish.js';
-import type { RestoreRequest, RestoreResult, RestoreWish } from '../domain/runs.js';
+import type { RestoreRequest, RestoreResult, RestoreWish } from '../domain/restores.js';
 import { isScpUrl } from '../domain/scpUrl.js';
 import { imageLevel } from '../destinations/restorePoint.js';
 import type { Host } from '../hosts/host.js';

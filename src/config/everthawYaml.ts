@@ -5,7 +5,8 @@ import { isLibvirtUri } from '../hosts/libvirt/connection/libvirtUri.js';
 import { JOB, JOB_KEYS, JOB_NAME, JOB_SETTINGS, jobOf, type WrittenJob } from './jobsYaml.js';
 import { shown, unknownProblem, valueProblem } from './problem.js';
 import { typeOf } from './readValue.js';
-import { declarationOf, SETTING_NAMES, type SettingDeclaration, type SettingName } from './settingTable.js';
+import type { SettingDeclaration } from './declarations/declaration.js';
+import { declarationOf, SETTING_NAMES, type SettingName } from './settingTable.js';
 import { placeIn, Reading, type Written } from './written.js';
 
 const MAP = 'a map of keys to values';

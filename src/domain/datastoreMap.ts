@@ -1,6 +1,6 @@
 import type { Manifest } from './manifest.js';
 import { ownEntry } from './ownEntry.js';
-import type { PlaceWish } from './runs.js';
+import type { PlaceWish } from './restores.js';
 
 /** `[label] path`, or `/vmfs/volumes/<label or uuid>/path`. */
 const STORAGE_PATH = /^(?:\[([^\]]+)\]\s*|(?:ds:\/\/)?\/vmfs\/volumes\/([^/]+)\/?)(.*)$/su;

@@ -1,4 +1,4 @@
-import type { RestorePlace } from './runs.js';
+import type { RestorePlace } from './restores.js';
 import type { Transport } from './transport.js';
 
 /** The run that holds a thing; enough to find everything of it again. */

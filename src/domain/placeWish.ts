@@ -1,7 +1,7 @@
 import type { Catalog } from './catalog.js';
 import { EverthawError } from './errors.js';
 import type { Manifest } from './manifest.js';
-import type { PlaceWish, RestoreRequest, RestoreWish } from './runs.js';
+import type { PlaceWish, RestoreRequest, RestoreWish } from './restores.js';
 
 /** Places for archives whose catalogs lack them (F4): DSPATH, VMHOST, RESOURCEPOOL, FOLDERPATH. */
 export interface PlaceDefaults {

@@ -1,5 +1,5 @@
 import type { ManifestDisk } from '../domain/manifest.js';
-import type { RestorePlace } from '../domain/runs.js';
+import type { RestorePlace } from '../domain/restores.js';
 import type { JsonObject } from '../domain/vm.js';
 import type { SourceProgram } from '../system/sourceProgram.js';
 

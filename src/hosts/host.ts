@@ -1,7 +1,7 @@
 import type { Finding } from '../domain/finding.js';
 import type { Absence } from '../domain/holding.js';
 import type { ManifestDisk } from '../domain/manifest.js';
-import type { ImportWay, RestorePlace, RestoreWish } from '../domain/runs.js';
+import type { ImportWay, RestorePlace, RestoreWish } from '../domain/restores.js';
 import type { Place, PlaceKind } from '../domain/place.js';
 import type { Transport } from '../domain/transport.js';
 import type { DiskDescription, SnapshotInfo, VmDescription, VmFile, VmSummary } from '../domain/vm.js';

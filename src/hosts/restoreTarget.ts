@@ -1,5 +1,5 @@
 import { EverthawError } from '../domain/errors.js';
-import type { RestorePlace, RestoreWish } from '../domain/runs.js';
+import type { RestorePlace, RestoreWish } from '../domain/restores.js';
 import type { VmSummary } from '../domain/vm.js';
 import type { Host } from './host.js';
 

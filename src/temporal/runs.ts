@@ -12,9 +12,8 @@ import type {
   FileBackupResult,
   MountRequest,
   MountResult,
-  RestoreRequest,
-  RestoreResult,
 } from '../domain/runs.js';
+import type { RestoreRequest, RestoreResult } from '../domain/restores.js';
 import { keyword } from './searchAttributes.js';
 
 export function startBackup(

@@ -1,6 +1,7 @@
 import { formatBytes } from '../domain/format.js';
 import { partialName, restoredDirectoryName } from '../domain/names.js';
-import type { MadeVm, RestorePlan, RestoreRequest, RestoreResult, Step } from '../domain/runs.js';
+import type { Step } from '../domain/runs.js';
+import type { MadeVm, RestorePlan, RestoreRequest, RestoreResult } from '../domain/restores.js';
 import type { Debts } from './debts.js';
 import { heldRun, StoppedByOperator, type HeldRun } from './heldRun.js';
 import { movingOnHost, movingOnProxy, onProxy } from './steps.js';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EverthawError } from '../../src/domain/errors.js';
 import type { ManifestDisk } from '../../src/domain/manifest.js';
-import type { RestorePlace } from '../../src/domain/runs.js';
+import type { RestorePlace } from '../../src/domain/restores.js';
 import type { VmDescription } from '../../src/domain/vm.js';
 import { runProgram } from '../../src/system/program.js';
 import { runUpload } from '../../src/disks/upload.js';

@@ -1,5 +1,5 @@
 import { EverthawError } from '../../domain/errors.js';
-import type { RestorePlace, RestoreWish } from '../../domain/runs.js';
+import type { RestorePlace, RestoreWish } from '../../domain/restores.js';
 import { fileExists } from './datastoreFiles.js';
 import { labelOnHost, parseStoragePath, type NamedDatastore } from './datastoreLabel.js';
 import { formatDatastorePath } from './datastorePath.js';

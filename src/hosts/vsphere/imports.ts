@@ -1,7 +1,7 @@
 import { EverthawError } from '../../domain/errors.js';
 import { curlUpload } from '../../disks/curl.js';
 import type { ManifestDisk } from '../../domain/manifest.js';
-import type { ImportWay } from '../../domain/runs.js';
+import type { ImportWay } from '../../domain/restores.js';
 import type { DiskImport, ImportRequest, LeaseNotes } from '../exports.js';
 import { configSpec, parseConfiguration, type VmConfiguration } from './configuration.js';
 import { leaseKeyOf } from './devices.js';

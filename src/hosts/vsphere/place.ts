@@ -1,4 +1,4 @@
-import type { RestorePlace } from '../../domain/runs.js';
+import type { RestorePlace } from '../../domain/restores.js';
 import type { DiskLabel } from '../../domain/vm.js';
 
 /** A datastore within its datacenter. */

@@ -11,7 +11,7 @@ import type { VmSpec } from '../../domain/vmSpec.js';
 import type { SourceProgram } from '../../system/sourceProgram.js';
 import type { DiskExport, DiskImport, ImportRequest, LeaseNotes } from '../exports.js';
 import type { Host, HostIdentity, MarkedVm, SnapshotRequest, SnapshotTaken, VmDetail } from '../host.js';
-import type { ImportWay, RestorePlace, RestoreWish } from '../../domain/runs.js';
+import type { ImportWay, RestorePlace, RestoreWish } from '../../domain/restores.js';
 import { datastoreRefusal, downloadProgram, openDatastoreDisk, uploadProgram } from './datastoreAccess.js';
 import { deletePath, listDirectory, makeDirectory, readText, writeText } from './datastoreFiles.js';
 import { parseDatastorePath } from './datastorePath.js';

@@ -1,6 +1,6 @@
 import { basename, dirname, join } from 'node:path';
 import { EverthawError } from '../../../domain/errors.js';
-import type { RestorePlace } from '../../../domain/runs.js';
+import type { RestorePlace } from '../../../domain/restores.js';
 import type { SourceProgram } from '../../../system/sourceProgram.js';
 import type { HostShell } from '../../../system/hostShell.js';
 import { libvirtPlace, RESTORED_FILE } from './restorePlace.js';

@@ -1,6 +1,6 @@
 import { EverthawError } from '../../../domain/errors.js';
 import type { ManifestDisk } from '../../../domain/manifest.js';
-import type { ImportWay } from '../../../domain/runs.js';
+import type { ImportWay } from '../../../domain/restores.js';
 
 /** What qemu-img calls the formats in which a disk can come back. */
 const QEMU_FORMATS: Readonly<Partial<Record<ManifestDisk['format'], string>>> = {

@@ -1,7 +1,7 @@
 import { basename, dirname, join } from 'node:path';
 import { EverthawError } from '../../../domain/errors.js';
 import { formatBytes } from '../../../domain/format.js';
-import type { RestorePlace, RestoreWish } from '../../../domain/runs.js';
+import type { RestorePlace, RestoreWish } from '../../../domain/restores.js';
 import { parseConfiguration } from '../xml/configuration.js';
 import type { HostShell } from '../../../system/hostShell.js';
 import { freeSpace } from '../inventory/storage.js';

@@ -1,0 +1,107 @@
+import { homedir, hostname } from 'node:os';
+import { join } from 'node:path';
+import type { SettingDeclaration } from './declaration.js';
+import { GIVEN, SECONDS, PATH } from './kinds.js';
+
+/** Of a proxy: where it keeps things, what its worker does, and its Temporal server. */
+export const PROXY_SETTINGS = {
+  stateDirectory: {
+    kind: PATH,
+    what: 'everything that must survive: the register of hosts, notes of what is held, Temporal’s database',
+    env: 'EVERTHAW_STATE',
+    section: 'top',
+    key: 'stateDirectory',
+    default: (env) => join(env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state'), 'everthaw'),
+    defaultTold: '`everthaw` in `$XDG_STATE_HOME` or `~/.local/state`',
+  },
+  cacheDirectory: {
+    kind: PATH,
+    what: 'what can be fetched or built again',
+    env: 'EVERTHAW_CACHE',
+    section: 'top',
+    key: 'cacheDirectory',
+    default: (env) => join(env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'everthaw'),
+    defaultTold: '`everthaw` in `$XDG_CACHE_HOME` or `~/.cache`',
+  },
+  proxy: {
+    kind: GIVEN,
+    what: 'name of this proxy, and of the queue that its worker serves',
+    env: 'EVERTHAW_PROXY',
+    section: 'top',
+    key: 'proxy',
+    default: () => hostname(),
+    defaultTold: 'the machine’s name',
+  },
+  logLevel: {
+    kind: { is: 'oneOf', words: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] },
+    what: 'how much the worker says',
+    env: 'EVERTHAW_LOG_LEVEL',
+    section: 'proxy',
+    key: 'logLevel',
+    default: 'info',
+  },
+  mostMountedVolumes: {
+    kind: { is: 'wholeNumber', from: 1, to: 1000 },
+    what: 'how many volumes may be mounted on this proxy at once for other software; more wait, in order (F7)',
+    env: 'EVERTHAW_MOST_MOUNTED_VOLUMES',
+    section: 'proxy',
+    key: 'mostMountedVolumes',
+    default: 60,
+  },
+  maximumSnapshotAgeS: {
+    kind: SECONDS,
+    what: 'seconds after which a run gives up and commits its snapshot',
+    env: 'EVERTHAW_MAXIMUM_SNAPSHOT_AGE_S',
+    section: 'proxy',
+    key: 'maximumSnapshotAgeS',
+    default: 24 * 3600,
+  },
+  sweepEveryS: {
+    kind: { is: 'wholeNumber', from: 0, to: SECONDS.to },
+    what: 'seconds between two sweeps of this proxy; 0: none',
+    env: 'EVERTHAW_SWEEP_EVERY_S',
+    section: 'proxy',
+    key: 'sweepEveryS',
+    default: 300,
+  },
+  offlineAfterS: {
+    kind: SECONDS,
+    what: 'seconds without the Temporal server, after which what this proxy’s runs hold is let go without one',
+    env: 'EVERTHAW_OFFLINE_AFTER_S',
+    section: 'proxy',
+    key: 'offlineAfterS',
+    default: 900,
+  },
+  metricsAddress: {
+    kind: { is: 'text', shape: /^\P{Cc}+:\d{1,5}$/u, allowed: 'address:port' },
+    what: 'where the worker serves its metrics, as 127.0.0.1:9464',
+    env: 'EVERTHAW_METRICS_ADDRESS',
+    section: 'proxy',
+    key: 'metricsAddress',
+    defaultTold: 'none are served',
+  },
+  temporalAddress: {
+    kind: { is: 'text', shape: /^\P{Cc}+:\d{1,5}$/u, allowed: 'address:port' },
+    what: 'a Temporal server that somebody else runs',
+    env: 'TEMPORAL_ADDRESS',
+    section: 'temporal',
+    key: 'address',
+    defaultTold: 'an embedded one is started',
+  },
+  temporalNamespace: {
+    kind: GIVEN,
+    what: 'its namespace',
+    env: 'TEMPORAL_NAMESPACE',
+    section: 'temporal',
+    key: 'namespace',
+    default: 'default',
+  },
+  temporalProgram: {
+    kind: PATH,
+    what: 'the `temporal` program of the embedded server',
+    env: 'EVERTHAW_TEMPORAL',
+    section: 'temporal',
+    key: 'program',
+    defaultTold: 'looked for on the PATH and in the cache, else fetched or built',
+  },
+} as const satisfies Record<string, SettingDeclaration>;
