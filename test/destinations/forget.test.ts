@@ -1,77 +1,20 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { formatOwner } from '../../src/domain/owner.js';
-import { Destinations } from '../../src/destinations/destinations.js';
-import { forgetPoint } from '../../src/destinations/forgetPoint.js';
-import { protectPoint } from '../../src/destinations/protectPoint.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../../src/system/until.js';
 import { writeBackup } from '../lab/backupDirectory.js';
 import { EVERTHAW } from '../lab/programs.js';
 import { run, type Ran } from '../lab/run.js';
 import { LabSshd } from '../lab/sshd.js';
 import { Terminal } from '../lab/terminal.js';
+import { DB, WEB, ownerOf, nightlyBackups } from './nightlyBackups.js';
 
-const NOTHING_ELSEWHERE = { refusal: () => undefined, remove: () => Promise.resolve() };
-
-const DB = '50c429f0-0000-4000-8000-00000000000a';
-const WEB = '50c429f0-0000-4000-8000-00000000000b';
-
-let root: string;
-
-beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), 'everthaw-forget-'));
-});
-
-afterEach(() => rm(root, { recursive: true }));
-
-function environment(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
-  const env = { PATH: process.env['PATH'], HOME: join(root, 'no-home'), TZ: 'UTC' };
-  return { ...env, EVERTHAW_STATE: join(root, '.state'), EVERTHAW_CONFIG: '/dev/null', ...more };
-}
-
-/** Runs the program with nothing to reach a host or a server by. */
-function everthaw(...args: readonly string[]): Promise<Ran> {
-  return run(process.execPath, [EVERTHAW, ...args], { env: environment(), mayFail: true });
-}
-
-interface Made {
-  readonly vm?: string;
-  readonly uuid?: string;
-  readonly run?: string;
-}
-
-/** A restore point of a VM at a time: `2026-11-20T01:00:00Z`. */
-async function make(name: string, pointInTime: string, made: Made = {}): Promise<string> {
-  const directory = join(root, name);
-  const { vm = 'db', uuid = DB, run: runId = randomUUID() } = made;
-  await writeBackup(directory, vm, (manifest) => ({
-    ...{ ...manifest, runId, pointInTime },
-    vm: { ...manifest.vm, instanceUuid: uuid },
-  }));
-  return directory;
-}
-
-/** db-1 to db-<days>, one a night. */
-async function makeNights(days: number): Promise<void> {
-  for (let day = 1; day <= days; day++) await make(`db-${day}`, `2026-11-1${day}T01:00:00Z`);
-}
-
-async function standing(): Promise<readonly string[]> {
-  return (await readdir(root)).filter((name) => name !== '.state').toSorted();
-}
-
-function ownerOf(uuid: string, takenAt: string): string {
-  return formatOwner({
-    ...{ version: 1, cluster: 'c', namespace: 'n', workflowId: 'vm/h/u', runId: randomUUID(), hostUuid: 'h' },
-    ...{ vmUuid: uuid, proxy: 'p', machineId: 'm', bootId: 'b', takenAt },
-  });
-}
+const { environment, everthaw, make, makeNights, root, standing } = nightlyBackups();
 
 describe('everthaw forget', () => {
   it('forgets what no rule keeps, by the VM’s uuid and never by name, and says why of each', async () => {
@@ -79,9 +22,9 @@ describe('everthaw forget', () => {
     // Another VM of that name, and the same one after it was renamed.
     await make('other-1', '2026-11-11T01:00:00Z', { uuid: WEB });
     await make('deep/er/renamed', '2026-11-15T01:00:00Z', { vm: 'orders' });
-    await writeFile(join(root, 'mine.txt'), 'mine');
+    await writeFile(join(root(), 'mine.txt'), 'mine');
     const before = await standing();
-    const words = ['forget', root, '--keep-daily', '2'];
+    const words = ['forget', root(), '--keep-daily', '2'];
 
     const dry = await everthaw(...words, '--dry-run');
     expect(dry).toMatchObject({ code: 0, stderr: '' });
@@ -90,12 +33,12 @@ describe('everthaw forget', () => {
     expect(
       lines.slice(1).map((line) => line.replace(/ {2,}/g, '  ').replace(/\d+ [dh] {2}64 KiB/, 'AGE')),
     ).toEqual([
-      `forget  db  50c429f0  2026-11-11 01:00:00  AGE  ${root}/db-1  daily: 2026-11-11 is behind the last 2`,
-      `forget  db  50c429f0  2026-11-12 01:00:00  AGE  ${root}/db-2  daily: 2026-11-12 is behind the last 2`,
-      `forget  db  50c429f0  2026-11-13 01:00:00  AGE  ${root}/db-3  daily: 2026-11-13 is behind the last 2`,
-      `keep  db  50c429f0  2026-11-14 01:00:00  AGE  ${root}/db-4  daily: 2026-11-14`,
-      `keep  orders  50c429f0  2026-11-15 01:00:00  AGE  ${root}/deep/er/renamed  the newest; daily: 2026-11-15`,
-      `keep  db  50c429f0  2026-11-11 01:00:00  AGE  ${root}/other-1  the newest; daily: 2026-11-11`,
+      `forget  db  50c429f0  2026-11-11 01:00:00  AGE  ${root()}/db-1  daily: 2026-11-11 is behind the last 2`,
+      `forget  db  50c429f0  2026-11-12 01:00:00  AGE  ${root()}/db-2  daily: 2026-11-12 is behind the last 2`,
+      `forget  db  50c429f0  2026-11-13 01:00:00  AGE  ${root()}/db-3  daily: 2026-11-13 is behind the last 2`,
+      `keep  db  50c429f0  2026-11-14 01:00:00  AGE  ${root()}/db-4  daily: 2026-11-14`,
+      `keep  orders  50c429f0  2026-11-15 01:00:00  AGE  ${root()}/deep/er/renamed  the newest; daily: 2026-11-15`,
+      `keep  db  50c429f0  2026-11-11 01:00:00  AGE  ${root()}/other-1  the newest; daily: 2026-11-11`,
     ]);
     expect(await standing()).toEqual(before);
 
@@ -106,7 +49,7 @@ describe('everthaw forget', () => {
       stdout: expect.stringMatching(/\n3 removed\n$/) as string,
     });
     expect(await standing()).toEqual(['db-4', 'deep', 'mine.txt', 'other-1']);
-    expect((await readdir(join(root, 'db-4'))).toSorted()).toEqual([
+    expect((await readdir(join(root(), 'db-4'))).toSorted()).toEqual([
       'catalog',
       'manifest.json',
       'virtio0-0.raw',
@@ -131,7 +74,7 @@ describe('everthaw forget', () => {
       [['--keep-last', '1', '--time-zone', 'Mars/Olympus', '--yes'], 'a time zone, as Europe/Berlin'],
       [['--keep-last', '1'], 'nobody can be asked here'],
     ] as const) {
-      const ran = await everthaw('forget', root, ...words);
+      const ran = await everthaw('forget', root(), ...words);
       expect(ran).toMatchObject({ code: 2, stderr: expect.stringContaining(why) as string });
     }
     expect(await standing()).toEqual(['db-1', 'db-2']);
@@ -139,7 +82,7 @@ describe('everthaw forget', () => {
 
   it('asks on a terminal, and takes no answer for no', async () => {
     await makeNights(2);
-    const command = `'${process.execPath}' '${EVERTHAW}' forget '${root}' --keep-last 1`;
+    const command = `'${process.execPath}' '${EVERTHAW}' forget '${root()}' --keep-last 1`;
     for (const [answer, stands] of [
       ['\r', ['db-1', 'db-2']],
       ['y\r', ['db-2']],
@@ -155,25 +98,25 @@ describe('everthaw forget', () => {
   it('touches nothing that it does not know for a backup that nobody owns, and counts none of it', async () => {
     await makeNights(3);
     await make('damaged', '2026-11-19T01:00:00Z');
-    await writeFile(join(root, 'damaged/virtio0-0.raw'), 'short');
+    await writeFile(join(root(), 'damaged/virtio0-0.raw'), 'short');
     await make('linked', '2026-11-19T02:00:00Z');
-    await rename(join(root, 'linked/virtio0-0.raw'), join(root, 'elsewhere.raw'));
-    await symlink('../elsewhere.raw', join(root, 'linked/virtio0-0.raw'));
-    await writeBackup(join(root, 'foreign'), 'db', () => ({ format: 'somebody/7' }));
+    await rename(join(root(), 'linked/virtio0-0.raw'), join(root(), 'elsewhere.raw'));
+    await symlink('../elsewhere.raw', join(root(), 'linked/virtio0-0.raw'));
+    await writeBackup(join(root(), 'foreign'), 'db', () => ({ format: 'somebody/7' }));
     await make('staged', '2026-11-19T03:00:00Z');
-    await writeFile(join(root, 'staged/.everthaw-owner'), ownerOf(DB, '2026-11-19T03:00:00Z'));
+    await writeFile(join(root(), 'staged/.everthaw-owner'), ownerOf(DB, '2026-11-19T03:00:00Z'));
     await make('noted', '2026-11-10T01:00:00Z');
-    await mkdir(join(root, 'noted/notes'));
-    await writeFile(join(root, 'noted/notes/db.txt'), 'mine');
+    await mkdir(join(root(), 'noted/notes'));
+    await writeFile(join(root(), 'noted/notes/db.txt'), 'mine');
     await make('timeless', 'last Tuesday');
     const partial = `db.partial-${randomUUID()}`;
     await make(partial, '2026-11-19T04:00:00Z');
     const named = `theirs.forgotten-${randomUUID()}`;
-    await mkdir(join(root, named));
-    await writeFile(join(root, named, 'theirs'), 'theirs');
-    await symlink(join(root, 'db-3'), join(root, 'link'));
+    await mkdir(join(root(), named));
+    await writeFile(join(root(), named, 'theirs'), 'theirs');
+    await symlink(join(root(), 'db-3'), join(root(), 'link'));
 
-    const { code, stdout } = await everthaw('forget', root, '--keep-last', '1', '--yes');
+    const { code, stdout } = await everthaw('forget', root(), '--keep-last', '1', '--yes');
     expect(code).toBe(0);
     expect(await standing()).toEqual(
       [
@@ -190,7 +133,7 @@ describe('everthaw forget', () => {
         'timeless',
       ].toSorted(),
     );
-    expect(await readFile(join(root, 'noted/notes/db.txt'), 'utf8')).toBe('mine');
+    expect(await readFile(join(root(), 'noted/notes/db.txt'), 'utf8')).toBe('mine');
     for (const told of [
       /^untouched: .*\/damaged: virtio0-0\.raw is not what was backed up/m,
       /^untouched: .*\/linked: virtio0-0\.raw is a link/m,
@@ -208,10 +151,10 @@ describe('everthaw forget', () => {
     await make('web-1', '2026-11-11T01:00:00Z', { uuid: WEB });
     await make('web-2', '2026-11-12T01:00:00Z', { uuid: WEB });
     await make('future', '2126-11-12T01:00:00Z');
-    const partial = join(root, `web.partial-${randomUUID()}`);
+    const partial = join(root(), `web.partial-${randomUUID()}`);
     await mkdir(partial);
     await writeFile(join(partial, '.everthaw-owner'), ownerOf(WEB, '2026-11-13T01:00:00Z'));
-    const words = ['forget', root, '--keep-last', '1', '--yes'];
+    const words = ['forget', root(), '--keep-last', '1', '--yes'];
 
     const all = await standing();
     const { stdout } = await everthaw(...words);
@@ -222,7 +165,7 @@ describe('everthaw forget', () => {
     expect(await standing()).toEqual(all);
 
     await rm(partial, { recursive: true });
-    await rm(join(root, 'future'), { recursive: true });
+    await rm(join(root(), 'future'), { recursive: true });
     await everthaw(...words);
     expect(await standing()).toEqual(['db-2', 'web-2']);
   });
@@ -230,10 +173,10 @@ describe('everthaw forget', () => {
   it('goes into no other file system that is mounted below', async () => {
     await makeNights(2);
     await make('volume/db', '2026-11-19T01:00:00Z');
-    // A namespace of its own takes the mount with it, and needs no root.
-    const script = `mount -t tmpfs none '${root}/mounted' && cp -a '${root}/volume/.' '${root}/mounted' && rm -r '${root}/volume' && exec "$@"`;
-    await mkdir(join(root, 'mounted'));
-    const words = ['forget', root, '--keep-last', '1', '--yes'];
+    // A namespace of its own takes the mount with it, and needs no root().
+    const script = `mount -t tmpfs none '${root()}/mounted' && cp -a '${root()}/volume/.' '${root()}/mounted' && rm -r '${root()}/volume' && exec "$@"`;
+    await mkdir(join(root(), 'mounted'));
+    const words = ['forget', root(), '--keep-last', '1', '--yes'];
     const unshare = ['--user', '--map-root-user', '--mount', 'sh', '-ec', script, 'sh'];
     const ran = await run('unshare', [...unshare, process.execPath, EVERTHAW, ...words], {
       env: environment(),
@@ -244,10 +187,10 @@ describe('everthaw forget', () => {
 
   it('counts a directory once that is named twice', async () => {
     await makeNights(2);
-    await symlink(root, join(tmpdir(), `${root.split('/').at(-1) ?? ''}-link`));
-    const link = join(tmpdir(), `${root.split('/').at(-1) ?? ''}-link`);
+    await symlink(root(), join(tmpdir(), `${root().split('/').at(-1) ?? ''}-link`));
+    const link = join(tmpdir(), `${root().split('/').at(-1) ?? ''}-link`);
     try {
-      await everthaw('forget', root, link, '--keep-last', '1', '--yes');
+      await everthaw('forget', root(), link, '--keep-last', '1', '--yes');
       expect(await standing()).toEqual(['db-2']);
     } finally {
       await rm(link);
@@ -257,9 +200,9 @@ describe('everthaw forget', () => {
   it('two at once, of one mind or not, leave what both keep and nothing half removed', async () => {
     await makeNights(6);
     const ran = await Promise.all([
-      everthaw('forget', root, '--keep-last', '2', '--yes'),
-      everthaw('forget', root, '--keep-last', '2', '--yes'),
-      everthaw('forget', root, '--keep-daily', '4', '--yes'),
+      everthaw('forget', root(), '--keep-last', '2', '--yes'),
+      everthaw('forget', root(), '--keep-last', '2', '--yes'),
+      everthaw('forget', root(), '--keep-daily', '4', '--yes'),
     ]);
     expect(ran.map(({ code, stderr }) => [code, stderr])).toEqual([
       [0, ''],
@@ -273,16 +216,16 @@ describe('everthaw forget', () => {
     await makeNights(3);
     // Removes one file, says so, and hangs, as a disk may.
     const [bin, begun, end] = [
-      join(root, '.state/bin'),
-      join(root, '.state/begun'),
-      join(root, '.state/end'),
+      join(root(), '.state/bin'),
+      join(root(), '.state/begun'),
+      join(root(), '.state/end'),
     ];
     await mkdir(bin, { recursive: true });
     const rmProgram = (await run('sh', ['-c', 'command -v rm'])).stdout.trim();
     const hanging = `#!/bin/sh\n'${rmProgram}' -f -- "$3"\n: > '${begun}'\nwhile [ ! -e '${end}' ]; do sleep 0.05; done\n`;
     await writeFile(join(bin, 'rm'), hanging, { mode: 0o755 });
     const env = environment({ PATH: `${bin}${delimiter}${process.env['PATH'] ?? ''}` });
-    const words = ['forget', root, '--keep-last', '1', '--yes'];
+    const words = ['forget', root(), '--keep-last', '1', '--yes'];
     const child = spawn(process.execPath, [EVERTHAW, ...words], { env, stdio: 'ignore' });
     const exited = once(child, 'exit');
     await until(() => Promise.resolve(existsSync(begun)), AbortSignal.timeout(30_000));
@@ -292,8 +235,8 @@ describe('everthaw forget', () => {
 
     const left = (await standing()).find((name) => name.startsWith('db-2.forgotten-')) ?? '';
     expect(await standing()).toEqual(['db-1', left, 'db-3']);
-    expect(await readdir(join(root, left))).not.toContain('virtio0-0.raw');
-    const listed = await everthaw('list', root);
+    expect(await readdir(join(root(), left))).not.toContain('virtio0-0.raw');
+    const listed = await everthaw('list', root());
     expect(listed.code).toBe(0);
     expect(listed.stdout).toMatch(
       /^removing: .*\/db-2\.forgotten-.*: it was forgotten, and is being removed/m,
@@ -306,92 +249,6 @@ describe('everthaw forget', () => {
       stdout: expect.stringMatching(/\n2 removed\n$/) as string,
     });
     expect(await standing()).toEqual(['db-3']);
-  });
-});
-
-describe('a restore point that is no longer what was judged gets its name back', () => {
-  it.each([
-    ['was protected meanwhile', 'protected: wait'],
-    ['is another one meanwhile', 'another backup took its place meanwhile'],
-    ['holds something else meanwhile', 'it holds notes.txt, which is none of its files'],
-    ['is a run’s meanwhile', 'a run owns it'],
-  ])('one that %s', async (change, why) => {
-    const directory = await make('db', '2026-11-11T01:00:00Z', { run: 'judged' });
-    const place = await new Destinations('').placeAt(directory);
-    if (change.includes('protected')) await protectPoint(place, { reason: 'wait', since: '2026-11-23' });
-    if (change.includes('holds')) await writeFile(join(directory, 'notes.txt'), 'mine');
-    if (change.includes('run’s')) await writeFile(join(directory, '.everthaw-owner'), 'whose');
-    const runId = change.includes('another') ? 'earlier' : 'judged';
-    expect(await forgetPoint(place, runId, randomUUID(), NOTHING_ELSEWHERE)).toEqual({ state: 'kept', why });
-    expect(await standing()).toEqual(['db']);
-    expect(await readdir(directory)).toContain('virtio0-0.raw');
-  });
-
-  it('one that is not there is gone already', async () => {
-    const place = await new Destinations('').placeAt(join(root, 'nowhere'));
-    expect(await forgetPoint(place, 'judged', randomUUID(), NOTHING_ELSEWHERE)).toEqual({ state: 'gone' });
-  });
-
-  it('one whose removal was cut off before it was looked at is back with the next forget', async () => {
-    const directory = await make('db', '2026-11-11T01:00:00Z');
-    await everthaw('protect', directory, '--reason', 'wait');
-    await rename(directory, `${directory}.forgotten-${randomUUID()}`);
-    const ran = await everthaw('forget', root, '--keep-last', '1', '--yes');
-    expect(ran).toMatchObject({
-      code: 1,
-      stdout: expect.stringMatching(/not removed: .*: protected: wait\n/) as string,
-    });
-    expect(await standing()).toEqual(['db']);
-  });
-});
-
-describe('everthaw protect', () => {
-  it('keeps a backup from being forgotten, which list and show tell, and verify finds nothing wrong with', async () => {
-    await makeNights(2);
-    const directory = join(root, 'db-1');
-    expect((await everthaw('protect', directory)).code).toBe(2);
-    expect(await everthaw('protect', directory, '--reason', 'before the\nupgrade')).toMatchObject({
-      code: 0,
-    });
-    expect((await everthaw('list', root)).stdout).toMatch(
-      /^protected: .*\/db-1: before the\\u\{a\}upgrade$/m,
-    );
-    expect((await everthaw('show', directory)).stdout).toMatch(/^protected {7}before the/m);
-    const forget = await everthaw('forget', root, '--keep-last', '1', '--yes');
-    expect(forget.stdout).toMatch(/^keep .*\/db-1 .*protected: before the/m);
-
-    expect((await everthaw('unprotect', directory)).stdout).toBe(`no longer protected: ${directory}\n`);
-    expect((await everthaw('unprotect', directory)).stdout).toBe(`was not protected: ${directory}\n`);
-    await everthaw('forget', root, '--keep-last', '1', '--yes');
-    expect(await standing()).toEqual(['db-2']);
-  });
-
-  it('leaves nothing that verify would call foreign, and a mark that cannot be read protects all the same', async () => {
-    const directory = join(root, 'db');
-    await writeBackup(directory, 'db');
-    await writeBackup(join(root, 'newer'), 'db', (manifest) => ({
-      ...manifest,
-      pointInTime: '2026-11-23T01:00:00Z',
-    }));
-    await everthaw('protect', directory, '--reason', 'one');
-    await everthaw('protect', directory, '--reason', 'two');
-    expect((await everthaw('verify', directory)).stdout).toBe(`good: ${directory} ("db", 64 KiB)\n`);
-    await writeFile(join(directory, '.everthaw-protected'), 'nonsense');
-    const { stdout } = await everthaw('forget', root, '--keep-last', '1', '--yes');
-    expect(stdout).toMatch(
-      /^keep .*\/db .*protected: somebody said so, but \.everthaw-protected cannot be read/m,
-    );
-    expect(await standing()).toEqual(['db', 'newer']);
-  });
-
-  it('is of backups alone', async () => {
-    await mkdir(join(root, 'empty'));
-    for (const command of [['protect', '--reason', 'x'], ['unprotect']]) {
-      const ran = await everthaw(...command, join(root, 'empty'));
-      expect(ran.code).toBeGreaterThan(0);
-      expect(ran.stderr).toMatch(/empty.*Hint: /);
-    }
-    expect(await readdir(join(root, 'empty'))).toEqual([]);
   });
 });
 
@@ -411,10 +268,10 @@ describe('on another machine', () => {
   it('forgets, protects and ends what was cut off there', async () => {
     await makeNights(5);
     await make('noted', '2026-11-10T01:00:00Z');
-    await writeFile(join(root, 'noted/it’s "$(touch pwned)"'), 'mine');
-    await rename(join(root, 'db-1'), join(root, `db-1.forgotten-${randomUUID()}`));
-    const url = sshd.scpUrl(root);
-    const partial = join(root, `web.partial-${randomUUID()}`);
+    await writeFile(join(root(), 'noted/it’s "$(touch pwned)"'), 'mine');
+    await rename(join(root(), 'db-1'), join(root(), `db-1.forgotten-${randomUUID()}`));
+    const url = sshd.scpUrl(root());
+    const partial = join(root(), `web.partial-${randomUUID()}`);
     await mkdir(partial);
     await writeFile(join(partial, '.everthaw-owner'), ownerOf(WEB, '2026-11-13T01:00:00Z'));
     await make('web-1', '2026-11-11T01:00:00Z', { uuid: WEB });

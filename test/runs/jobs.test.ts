@@ -1,5 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
@@ -8,62 +7,38 @@ import { jobStarterId, jobWorkflowId } from '../../src/domain/names.js';
 import { connectClient } from '../../src/temporal/client.js';
 import { makeDisk, sha256, type LabDisk } from '../lab/disks.js';
 import { LabEverthaw } from '../lab/everthaw.js';
-import { eventually, Lab } from '../lab/lab.js';
-import { leftovers } from '../lab/leftovers.js';
+import type { Lab } from '../lab/lab.js';
+import { eventually } from '../lab/lab.js';
 import type { Ran } from '../lab/run.js';
-import { labTemporal } from '../lab/temporal.js';
 import { CTRL_C, Terminal } from '../lab/terminal.js';
 import { LabTemporalServer } from '../lab/temporalServer.js';
+import { JobsLab, type Listed } from './jobsLab.js';
 
 const NAMES = ['db-1', 'db-2', 'web'] as const;
 
-let lab: Lab;
 let disk: LabDisk;
+let jobsLab: JobsLab;
+let lab: Lab;
 let config: string;
-/** Ids are the server's, which other tests use, too. */
 let job: string;
 let root: string;
-let count = 0;
 
 beforeAll(async () => {
-  config = join(await mkdtemp(join(tmpdir(), 'everthaw-jobs-')), 'everthaw.yaml');
-  await writeFile(config, '');
   disk = await makeDisk('system', 64, 24);
-  lab = await Lab.start(
-    NAMES.map((name) => ({ name, disks: [{ ...disk, unit: 0 }] })),
-    labTemporal(),
-    [],
-    { EVERTHAW_CONFIG: config },
-  );
+  jobsLab = await JobsLab.start(NAMES.map((name) => ({ name, disks: [{ ...disk, unit: 0 }] })));
+  ({ lab, config } = jobsLab);
 }, 120_000);
 
-afterEach(async () => {
-  await lab.vcenter.heal();
-  await write({});
-  await jobs('apply', '--yes');
-  expect(await leftovers(lab)).toEqual([]);
-});
+afterEach(() => jobsLab.clean());
 
-afterAll(async () => {
-  await lab.stop();
-  await rm(join(config, '..'), { recursive: true, force: true });
-});
+afterAll(() => jobsLab.stop());
 
-function jobs(...words: readonly string[]): Promise<Ran> {
-  return lab.everthaw.everthaw('jobs', ...words);
-}
+const jobs = (...words: readonly string[]): Promise<Ran> => jobsLab.jobs(...words);
+const write = (all: object): Promise<void> => jobsLab.write(all);
+const listed = (): Promise<Listed | undefined> => jobsLab.listed(job);
 
-async function write(all: object): Promise<void> {
-  await writeFile(config, stringify({ jobs: all }));
-}
-
-/** Applies one job, with a root of its own. */
 async function applied(more: object): Promise<void> {
-  job = `job ${lab.everthaw.directory.slice(-6)} ${++count}`;
-  root = join(lab.everthaw.backups, String(count));
-  await mkdir(root);
-  await write({ [job]: { vms: ['any:'], root, ...more } });
-  expect(await jobs('apply', '--yes')).toMatchObject({ code: 0, stderr: '' });
+  ({ job, root } = await jobsLab.apply(more));
 }
 
 async function ranWith(code: number, ...flags: readonly string[]): Promise<JobResult> {
@@ -76,22 +51,6 @@ const outcomesOf = ({ notable }: JobResult): readonly string[] =>
   notable.map(({ vm, state }) => `${vm.name} ${state}`);
 
 const points = async (): Promise<readonly string[]> => (await readdir(root)).sort();
-
-interface Listed {
-  readonly job: string;
-  readonly state: string;
-  readonly next?: string;
-  readonly last?: { readonly state: string };
-}
-
-async function listed(): Promise<Listed | undefined> {
-  const { stdout } = await jobs('list', '--json');
-  const all = stdout
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Listed);
-  return all.find((each) => each.job === job);
-}
 
 /** In the middle of its first download. */
 async function heldJob(): Promise<{ readonly ran: Promise<Ran> }> {
@@ -304,69 +263,5 @@ describe('a job whose history grows long', () => {
       await other.remove();
       await server.stop();
     }
-  });
-});
-
-describe('applying jobs', () => {
-  it('shows what would change, changes that and nothing else, and removes what is gone', async () => {
-    await applied({ cron: '0 1 * * *', timeZone: 'Europe/Berlin' });
-    expect((await jobs('apply', '--dry-run')).stdout).toMatch(new RegExp(`keep +${job}`));
-    const { next = '' } = (await listed()) ?? {};
-    expect(new Date(next).getUTCMinutes()).toBe(0);
-    await write({ [job]: { vms: ['name:web'], root, cron: '30 2 * * 1-5' } });
-    const shown = await jobs('apply', '--dry-run');
-    expect(shown.stdout).toMatch(new RegExp(`change +${job} +vms, settings, schedule`));
-    expect((await listed())?.state).toBe('scheduled, changed in everthaw.yaml');
-    expect(await jobs('apply', '--yes')).toMatchObject({ code: 0 });
-    expect((await jobs('next', job)).stdout).toMatch(/T\d\d:30:00/);
-    await write({});
-    expect((await jobs('apply', '--yes')).stdout).toMatch(new RegExp(`remove +${job}`));
-    expect(await listed()).toBeUndefined();
-  });
-
-  it('tells what was edited elsewhere, and puts it right', async () => {
-    await applied({ cron: '0 1 * * *' });
-    const schedule = lab.client.schedule.getHandle(jobWorkflowId(job));
-    await schedule.update(({ action, policies, state }) => ({
-      ...{ action: action, policies, state },
-      spec: { intervals: [{ every: '1 day' }] },
-    }));
-    expect((await listed())?.state).toBe('scheduled, edited elsewhere');
-    expect((await jobs('apply', '--yes')).stdout).toContain('it was edited elsewhere');
-    expect((await listed())?.state).toBe('scheduled');
-  });
-
-  it('leaves a job alone that was applied from elsewhere', async () => {
-    await applied({});
-    const elsewhere = { EVERTHAW_PROXY: 'another' };
-    const ran = await lab.everthaw.everthawWith(elsewhere, 'jobs', 'apply', '--yes');
-    expect(ran.code).toBe(3);
-    expect(ran.stdout).toContain('name this one otherwise');
-    await writeFile(config, '');
-    await lab.everthaw.everthawWith(elsewhere, 'jobs', 'apply', '--yes');
-    expect((await listed())?.state).toBe('by hand, no longer in everthaw.yaml');
-  });
-
-  it.each([
-    [{ vms: [] }, 'a list with at least one choice of VMs'],
-    [{ vms: ['nam:db'] }, 'jobs.x.vms.0 is "nam:db"'],
-    [{ vms: ['any:'], cron: 'at night' }, 'cron’s five fields'],
-    [{ vms: ['any:'], kep: { last: 1 } }, 'did you mean keep?'],
-    [{ vms: ['any:'], keep: { dayly: 1 } }, 'did you mean daily?'],
-    [{ vms: ['any:'], keep: { within: '14' } }, 'hours, days or weeks'],
-    [{ vms: ['any:'], files: { module: 'zip' } }, 'one of tar, restic, rclone, command'],
-  ])('refuses %j with the line, and says what is allowed', async (written, said) => {
-    await write({ x: written });
-    const ran = await jobs('apply', '--dry-run');
-    expect(ran.code).toBe(2);
-    expect(ran.stderr).toContain(said);
-    expect(ran.stderr).toContain(`${config}:`);
-  });
-
-  it('says of a cron line that the server does not understand which job has it', async () => {
-    await write({ x: { vms: ['any:'], cron: '99 1 * * *' } });
-    const ran = await jobs('apply', '--yes');
-    expect(ran.code).toBe(1);
-    expect(ran.stdout).toContain('not applied: x: Minute is not in range [0-59]');
   });
 });
