@@ -112,12 +112,15 @@ async function below(directory: string): Promise<readonly Dirent[]> {
   return found;
 }
 
-/** Nothing is to be seen in a mount one of whose layers was killed. That there is one, the table of mounts tells. */
+/** What a mount answers one of whose layers was killed, or that is ending as it is looked at: FUSE aborts what it was asked for then. */
+const MOUNT_ENDED = ['ENOTCONN', 'EIO', 'ECONNABORTED'];
+
+/** Nothing is to be seen in such a mount. That there is one, the table of mounts tells. */
 async function entriesOf(directory: string): Promise<readonly Dirent[]> {
   try {
     return await readdir(directory, { withFileTypes: true });
   } catch (error) {
-    if (isErrorWithNodeCode(error, 'ENOTCONN') || isErrorWithNodeCode(error, 'EIO')) return [];
+    if (MOUNT_ENDED.some((code) => isErrorWithNodeCode(error, code))) return [];
     throw error;
   }
 }
