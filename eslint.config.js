@@ -51,7 +51,7 @@ export default tseslint.config(
   mayNotImport(
     ['src/domain/**'],
     [
-      '\\.\\./(cli|requests|config|workflows|activities|checks|holdings|hosts|disks|destinations|temporal|system|volumes|mounts|integrations)/',
+      '\\.\\./(cli|requests|config|workflows|activities|checks|holdings|hosts|disks|destinations|temporal|system|volumes|mounts|integrations|notifications)/',
       '^@temporalio/',
       '^node:',
     ],
@@ -60,7 +60,7 @@ export default tseslint.config(
   mayNotImport(
     ['src/workflows/**'],
     [
-      '\\.\\./(cli|requests|config|checks|holdings|hosts|disks|destinations|temporal|system|volumes|mounts|integrations)/',
+      '\\.\\./(cli|requests|config|checks|holdings|hosts|disks|destinations|temporal|system|volumes|mounts|integrations|notifications)/',
       '^node:',
       '^zod',
     ],
@@ -122,6 +122,14 @@ export default tseslint.config(
       '^@temporalio/',
     ],
     'modules move directories, wherever they come from: whoever calls them mounted or exported them.',
+  ),
+  mayNotImport(
+    ['src/notifications/**'],
+    [
+      '\\.\\./(cli|requests|config|workflows|activities|checks|holdings|hosts|disks|destinations|temporal|volumes|mounts|integrations)/',
+      '^@temporalio/',
+    ],
+    'whoever is told knows nothing of how it came about.',
   ),
   mayNotImport(
     ['src/holdings/**'],

@@ -27,6 +27,7 @@ import { noteContact } from './temporal/contact.js';
 import { isCurrentAttempt } from './temporal/currentAttempt.js';
 import { askLiveness } from './temporal/liveness.js';
 import { registerWorker } from './temporal/livingWorkers.js';
+import { lastStateOf } from './temporal/jobRuns.js';
 import { leftoverGauges, serveMetrics } from './temporal/metrics.js';
 import { sweepOffline } from './temporal/sweepOffline.js';
 import { keepSweepSchedule } from './temporal/sweepSchedule.js';
@@ -80,7 +81,10 @@ export class EverthawWorker {
     this.#namespace = namespace;
     this.#register = dependencies.register;
     this.#dependencies = dependencies;
-    this.#activities = createActivities(dependencies, jobTools(settings.configFile));
+    this.#activities = createActivities(
+      dependencies,
+      jobTools(settings.configFile, (job) => lastStateOf(client, job)),
+    );
     this.#log = pino({ name: 'worker', level: settings.logLevel });
   }
 

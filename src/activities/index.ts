@@ -5,7 +5,14 @@ import { createRemoveSnapshots, createUseSnapshot } from './existingSnapshot.js'
 import { createFinishFiles, createMoveFiles, createPreflightFiles } from './backupFiles.js';
 import { createFetchBackup } from './fetchBackup.js';
 import { createCheckMounts, createMount, createPreflightMount, createWatchMounts } from './mount.js';
-import { createFindJobVms, createForgetOld, createLendHost, type JobTools } from './jobs.js';
+import {
+  createFindJobVms,
+  createForgetOld,
+  createLastJobState,
+  createLendHost,
+  createNotify,
+  type JobTools,
+} from './jobs.js';
 import { createPreflight } from './preflight.js';
 import { createRemoveLeftovers } from './removeLeftovers.js';
 import { createPlanRestore } from './restorePlan.js';
@@ -51,6 +58,8 @@ export function createActivities(dependencies: SweepDependencies, jobs: JobTools
     findJobVms: createFindJobVms(jobs),
     lendHost: createLendHost(dependencies, jobs),
     forgetOld: createForgetOld(jobs),
+    lastJobState: createLastJobState(jobs),
+    notify: createNotify(jobs),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { FoundVms, JobDefinition, JobVm } from '../domain/jobs.js';
 import { vmWorkflowId } from '../domain/names.js';
+import type { Notification } from '../domain/notification.js';
 import type { OwnerRecord } from '../domain/owner.js';
 import type { Step } from '../domain/runs.js';
 import { ownerAt, type Dependencies } from './dependencies.js';
@@ -10,6 +11,10 @@ export interface JobTools {
   find(job: JobDefinition): Promise<FoundVms>;
   /** Puts the job's host into the register for a run to be. */
   lend(job: JobDefinition, hostUuid: string, loan: string, borrower: OwnerRecord): Promise<void>;
+  /** How the job's last run that is closed ended; undefined where there was none. */
+  lastState(job: JobDefinition): Promise<string | undefined>;
+  /** Tells one of the proxy's channels. */
+  notify(job: JobDefinition, to: string, notification: Notification): Promise<void>;
   /** Removes of these VMs what the job's rules do not keep. @returns lines that say what went, and what could not */
   forget(job: JobDefinition, hostUuid: string, vmUuids: readonly string[]): Promise<readonly string[]>;
 }
@@ -22,6 +27,24 @@ export interface JobStep {
 export function createFindJobVms(tools: JobTools) {
   return async function findJobVms({ job }: JobStep): Promise<FoundVms> {
     return tools.find(job);
+  };
+}
+
+export function createLastJobState(tools: JobTools) {
+  /** Null where there was none: nothing is no JSON. */
+  return async function lastJobState({ job }: JobStep): Promise<string | null> {
+    return (await tools.lastState(job)) ?? null;
+  };
+}
+
+export interface NotifyInput extends JobStep {
+  readonly to: string;
+  readonly notification: Notification;
+}
+
+export function createNotify(tools: JobTools) {
+  return async function notify({ job, to, notification }: NotifyInput): Promise<void> {
+    await tools.notify(job, to, notification);
   };
 }
 

@@ -114,10 +114,11 @@ async function tellPhases(handle: JobHandle, output: Output, signal: AbortSignal
   }
 }
 
-function linesOf({ state, counts, notable, forgotten, durationMs }: JobResult): readonly string[] {
+function linesOf({ state, counts, notable, forgotten, untold, durationMs }: JobResult): readonly string[] {
   return [
     ...notable.map(({ vm, state: of, reason }) => printable(`${vm.name} ${of}: ${reason ?? ''}`)),
     ...forgotten,
+    ...untold.map(printable),
     `job ${state}: ${formatCounts(counts)}, in ${formatDuration(durationMs)}`,
   ];
 }

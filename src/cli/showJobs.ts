@@ -105,7 +105,7 @@ export async function showJob(settings: Settings, name: string, json: boolean): 
             ...result.notable.map(({ vm, state, reason }) =>
               printable(`  ${vm.name} ${state}: ${reason ?? ''}`),
             ),
-            ...result.forgotten.map((line) => `  ${line}`),
+            ...[...result.forgotten, ...result.untold].map((line) => printable(`  ${line}`)),
           ]),
     ]);
   });

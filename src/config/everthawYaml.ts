@@ -1,7 +1,10 @@
+import { resolve } from 'node:path';
 import { LineCounter, Parser, parseDocument, isMap, isNode, type CST, type Document } from 'yaml';
 import * as z from 'zod';
+import type { Channel } from '../domain/channel.js';
 import { messageOf } from '../domain/errors.js';
 import { isLibvirtUri } from '../hosts/libvirt/connection/libvirtUri.js';
+import { CHANNEL, CHANNEL_KEYS, channelOf } from './channelsYaml.js';
 import { JOB, JOB_KEYS, JOB_NAME, JOB_SETTINGS, jobOf, type WrittenJob } from './jobsYaml.js';
 import { shown, unknownProblem, valueProblem } from './problem.js';
 import { typeOf } from './readValue.js';
@@ -48,6 +51,10 @@ export const EVERTHAW_YAML = z.strictObject({
     .record(z.string().min(1), z.strictObject(keysOf('proxy')), MAP)
     .optional()
     .describe('what is other for one proxy, by its name, where several share this file'),
+  notify: z
+    .record(z.string().min(1), CHANNEL, MAP)
+    .optional()
+    .describe('ways to tell how jobs end, by the names that jobs say (docs/jobs.md)'),
   jobs: z
     .record(z.string().regex(JOB_NAME, JOB_NAMES), JOB, MAP)
     .optional()
@@ -71,6 +78,8 @@ export interface YamlReading extends Pick<Reading, 'problems' | 'warnings'> {
   readonly hosts: readonly KnownHost[];
   /** By the proxy's name. */
   readonly proxies: ReadonlyMap<string, readonly Written[]>;
+  /** By the names that jobs say. */
+  readonly channels: Readonly<Record<string, Channel>>;
   /** What of jobs is right. */
   readonly jobs: readonly WrittenJob[];
 }
@@ -86,6 +95,7 @@ export function parseEverthawYaml(text: string, file: string): YamlReading {
     written: [],
     hosts: [],
     proxies: new Map<string, readonly Written[]>(),
+    channels: {},
     jobs: [],
   };
   let document: Document;
@@ -129,6 +139,13 @@ export function parseEverthawYaml(text: string, file: string): YamlReading {
         ),
       );
   }
+  for (const [name, { notify = [] }] of Object.entries(data.jobs ?? {}))
+    for (const [n, { to }] of notify.entries())
+      if (data.notify?.[to] === undefined)
+        reading.wrong(
+          at(offsetOf(document, ['jobs', name, 'notify', String(n), 'to'])),
+          valueProblem(`jobs.${name}.notify.${n}.to`, shown(to), 'a name that stands in notify'),
+        );
   const collect = (path: readonly string[], ...sections: readonly Section[]): readonly Written[] =>
     collectSettings(path, settingsIn(...sections));
   const collectSettings = (
@@ -164,6 +181,12 @@ export function parseEverthawYaml(text: string, file: string): YamlReading {
     })),
     proxies: new Map(
       Object.keys(data.proxies ?? {}).map((name) => [name, collect(['proxies', name], 'proxy')]),
+    ),
+    channels: Object.fromEntries(
+      Object.entries(data.notify ?? {}).map(([name, channel]) => [
+        name,
+        channelOf(channel, (path) => resolve(placeIn(file, 1).directory, path)),
+      ]),
     ),
     jobs: Object.entries(data.jobs ?? {}).map(([name, job]) => {
       const written = collectSettings(['jobs', name], JOB_SETTINGS.map(keyed));
@@ -258,7 +281,8 @@ function keyed(setting: SettingName): readonly [string, SettingName] {
 function keysBelow([key]: readonly PropertyKey[]): readonly string[] {
   const part = (JOB.shape as Readonly<Record<PropertyKey, z.ZodType>>)[key ?? ''];
   const inner = part instanceof z.ZodOptional ? (part.unwrap() as z.ZodType) : part;
-  return inner instanceof z.ZodObject ? Object.keys(inner.shape) : [];
+  const element = inner instanceof z.ZodArray ? (inner.element as z.ZodType) : inner;
+  return element instanceof z.ZodObject ? Object.keys(element.shape) : [];
 }
 
 /** The keys that the place of an unknown one knows. */
@@ -266,6 +290,10 @@ function knownKeys(path: readonly PropertyKey[], object: unknown): readonly stri
   const [section, name] = path;
   if (section === undefined) return Object.keys(EVERTHAW_YAML.shape);
   if (section === 'jobs') return path.length > 2 ? keysBelow(path.slice(2)) : JOB_KEYS;
+  if (section === 'notify') {
+    const channel = (object as { notify: Record<PropertyKey, { kind?: string }> }).notify[name ?? ''];
+    return CHANNEL_KEYS[channel?.kind === 'mail' ? 'mail' : 'webhook'];
+  }
   if (section === 'hosts') {
     const host = (object as { hosts: Record<PropertyKey, { kind: 'vsphere' | 'libvirt' }> }).hosts[
       name ?? ''

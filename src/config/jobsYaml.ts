@@ -3,6 +3,7 @@ import { FILE_KINDS } from '../domain/fileManifest.js';
 import type { JobDefinition } from '../domain/jobs.js';
 import { MODULE_NAMES } from '../domain/moduleChoice.js';
 import type { KeepRules } from '../domain/retention.js';
+import { NOTIFY_ON } from '../domain/notification.js';
 import { parseSpan, SPAN_FORM } from '../domain/spanOfTime.js';
 import { SPANS } from '../domain/timeBuckets.js';
 import { parseVmChoice, VM_CHOICE_FORMS } from '../domain/vmChoice.js';
@@ -69,6 +70,15 @@ export const JOB = z.strictObject({
       exclude: texts('paths or names, as a list').optional(),
     })
     .optional(),
+  notify: z
+    .array(
+      z.strictObject({
+        to: text('the name of a channel in notify'),
+        on: z.enum(NOTIFY_ON, `one of ${NOTIFY_ON.join(', ')}`).optional(),
+      }),
+      'a list of { to, on }',
+    )
+    .optional(),
   parallel: count(1, MOST_AT_ONCE).optional(),
   cron: z.union([cron, z.array(cron, CRON_FORM).min(1, CRON_FORM)], CRON_FORM).optional(),
   jitterS: count(0, DAY_S).optional(),
@@ -97,7 +107,7 @@ const DEFAULT_CATCH_UP_S = 3600;
 /** @param settings what the job says of settings, its paths made absolute */
 export function jobOf(
   name: string,
-  { vms, exclude = [], proxy, files, parallel = 1, cron: lines, jitterS = 0, catchUpS, keep }: Parsed,
+  { vms, exclude = [], proxy, files, notify, parallel = 1, cron: lines, jitterS = 0, catchUpS, keep }: Parsed,
   settings: Readonly<Partial<Record<SettingName, Value>>>,
 ): WrittenJob {
   return (usual) => ({
@@ -111,6 +121,7 @@ export function jobOf(
           },
         }),
     ...(keep === undefined ? {} : { keep: rulesOf(keep) }),
+    ...(notify === undefined ? {} : { notify: notify.map(({ to, on = 'failure' }) => ({ to, on })) }),
     ...(lines === undefined
       ? {}
       : {

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import type { Channel } from '../domain/channel.js';
 import type { JobDefinition } from '../domain/jobs.js';
 import type { RetrySettings } from '../domain/runs.js';
 import type { LibvirtSettings } from '../hosts/libvirt/connection/settings.js';
@@ -80,6 +81,8 @@ export interface Settings {
   /** What a VM is named by that is given without a kind. */
   readonly lookup: SettingValues['lookup'];
   readonly retries: RetrySettings;
+  /** Ways to tell how jobs end, by their names. */
+  readonly channels: Readonly<Record<string, Channel>>;
   /** Those of everthaw.yaml; which of them run, the server knows (everthaw jobs apply). */
   readonly jobs: readonly JobDefinition[];
   /** By whose clocks hours, days and so on begin. */
@@ -195,6 +198,7 @@ function settingsOf(values: SettingValues, sources: Sources, env: NodeJS.Process
     lookup: values.lookup,
     retries: { maximumRetries: values.retries, backoffMs: values.backoff * 1000 },
     timeZone: values.timeZone,
+    channels: sources.channels,
     jobs: sources.jobs.map((job) => job(values)),
     console: {
       vmNameCache: values.vmNameCache,

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { Channel } from '../domain/channel.js';
 import { messageOf } from '../domain/errors.js';
 import { readConf } from './backuptoolsConf.js';
 import { noteMissingOptions, parseConfigJs, configJsDefaults } from './configJs.js';
@@ -34,6 +35,7 @@ export interface Sources {
   readonly warnings: readonly string[];
   /** The everthaw.yaml that was read. */
   readonly configFile: string | undefined;
+  readonly channels: Readonly<Record<string, Channel>>;
   readonly jobs: readonly WrittenJob[];
 }
 
@@ -90,6 +92,7 @@ export function readSources(env: NodeJS.ProcessEnv, told: Told): Sources {
     problems: all.flatMap(({ problems }) => inOrder(problems)),
     warnings: all.flatMap(({ warnings }) => warnings),
     configFile,
+    channels: yaml.channels,
     jobs: yaml.jobs,
   };
 }
@@ -148,6 +151,7 @@ const NO_YAML: ReturnType<typeof parseEverthawYaml> = {
   warnings: [],
   hosts: [],
   proxies: new Map(),
+  channels: {},
   jobs: [],
 };
 

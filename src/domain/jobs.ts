@@ -1,6 +1,7 @@
 import type { KeepRules } from './retention.js';
 import type { FileKind } from './fileManifest.js';
 import type { ModuleChoice } from './moduleChoice.js';
+import type { JobNotice } from './notification.js';
 import type { BackupRequest, FileBackupRequest, RetrySettings } from './runs.js';
 
 /** When a job begins (F8). */
@@ -42,6 +43,8 @@ export interface JobDefinition {
   readonly keep?: KeepRules;
   /** Without one it runs when it is told to. */
   readonly schedule?: JobSchedule;
+  /** Who is told how its runs end. */
+  readonly notify?: readonly JobNotice[];
 }
 
 /** A VM of a job. */
@@ -117,6 +120,8 @@ export interface JobResult {
   readonly notable: readonly VmOutcome[];
   /** What was forgotten, and what could not be, as lines. */
   readonly forgotten: readonly string[];
+  /** Who could not be told of it, and why, as lines. */
+  readonly untold: readonly string[];
   readonly durationMs: number;
 }
 
@@ -127,6 +132,9 @@ export const NO_COUNTS: JobCounts = { succeeded: 0, warned: 0, failed: 0, skippe
 
 /** Retrying of a job's own steps: whatever they fail by, a person or the next run has to mend it. */
 export const JOB_RETRIES: RetrySettings = { maximumRetries: 2, backoffMs: 5000 };
+
+/** Retrying to tell somebody: a mail server that is busy is asked again for a while. */
+export const NOTIFY_RETRIES: RetrySettings = { maximumRetries: 5, backoffMs: 10_000 };
 
 /** What VMs' outcomes make of their job. A VM whose own run was cancelled is one that has no backup; the job is `cancelled` where it was itself. */
 export function jobStateOf(counts: JobCounts, isCancelled: boolean): Exclude<JobState, 'skipped'> {

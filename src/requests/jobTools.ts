@@ -15,6 +15,7 @@ import { forgetPoint } from '../destinations/forgetPoint.js';
 import { surveyOf, type Retained } from '../destinations/retainedPoints.js';
 import type { Host } from '../hosts/host.js';
 import { heldElsewhere } from '../integrations/heldElsewhere.js';
+import { send } from '../notifications/send.js';
 import { imageTemplate, volumesTemplate } from './backupRequest.js';
 import { chosenVms } from './chosenVms.js';
 import { accessKnown, lendHost, openAccess } from './hostAccess.js';
@@ -24,7 +25,10 @@ import { moduleChoice, repositories } from './moduleChoice.js';
  * A job's steps by the settings of the proxy that they run on: its own everthaw.yaml is read anew by each, so that a changed password is
  * used by the next VM.
  */
-export function jobTools(config: string | undefined): JobTools {
+export function jobTools(
+  config: string | undefined,
+  lastState: (job: string) => Promise<string | undefined>,
+): JobTools {
   const settingsOf = ({ name, settings }: JobDefinition): Settings =>
     readSettings(undefined, { config, job: { name, settings } });
   return {
@@ -56,6 +60,20 @@ export function jobTools(config: string | undefined): JobTools {
     async lend(job, hostUuid, loan, borrower: OwnerRecord): Promise<void> {
       const settings = settingsOf(job);
       await lendHost(settings, await accessKnown(settings, hostUuid), loan, borrower);
+    },
+
+    lastState: ({ name }) => lastState(name),
+
+    async notify(job, to, notification): Promise<void> {
+      const channel = settingsOf(job).channels[to];
+      if (channel === undefined)
+        throw new EverthawError({
+          code: 'WrongUsage',
+          what: `tell ${to}`,
+          why: 'the proxy’s everthaw.yaml has no channel of that name',
+          hint: `add it to notify there, on proxy ${job.proxy}`,
+        });
+      await send(to, channel, notification);
     },
 
     async forget(job, hostUuid, vmUuids): Promise<readonly string[]> {

@@ -1,8 +1,8 @@
 import { WorkflowNotFoundError, type Client, type WorkflowHandle } from '@temporalio/client';
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { defineSearchAttributeKey, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { EverthawError } from '../domain/errors.js';
 import type { JobRequest, JobResult } from '../domain/jobs.js';
-import { jobWorkflowId, WORKFLOW_QUEUE } from '../domain/names.js';
+import { jobWorkflowId, SEARCH_ATTRIBUTES, WORKFLOW_QUEUE } from '../domain/names.js';
 import { keyword } from './searchAttributes.js';
 
 export type JobHandle = WorkflowHandle<() => Promise<JobResult>>;
@@ -32,6 +32,20 @@ export async function startJobNow(client: Client, request: JobRequest): Promise<
   }
 }
 
+/** How the last run of a job that is closed ended, in the words of {@link LastRun}. */
+export async function lastStateOf(client: Client, name: string): Promise<string | undefined> {
+  const query = `WorkflowId = "${jobWorkflowId(name)}" AND ExecutionStatus != "Running" AND ExecutionStatus != "ContinuedAsNew"`;
+  for await (const { status, typedSearchAttributes } of client.workflow.list({ query, pageSize: 1 })) {
+    const state = typedSearchAttributes.get(defineSearchAttributeKey(SEARCH_ATTRIBUTES.state, 'KEYWORD'));
+    return status.name === 'COMPLETED' ? (state ?? 'succeeded') : statusTold(status.name);
+  }
+  return undefined;
+}
+
+function statusTold(name: string): string {
+  return name.toLowerCase().replaceAll('_', ' ');
+}
+
 /** The last run of a job. */
 export interface LastRun {
   readonly startedAt: Date;
@@ -57,7 +71,7 @@ export async function lastRunOf(client: Client, name: string): Promise<LastRun |
       } catch (caught) {
         error = caught;
       }
-    const state = result?.state ?? status.name.toLowerCase().replaceAll('_', ' ');
+    const state = result?.state ?? statusTold(status.name);
     return { ...{ startedAt: startTime, endedAt: closeTime, state, result, error }, handle };
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return undefined;

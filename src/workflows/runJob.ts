@@ -12,6 +12,7 @@ import {
   type VmOutcome,
 } from '../domain/jobs.js';
 import { backUpVmOf } from './backUpVmOf.js';
+import { notifyAll } from './notifyAll.js';
 import { RunReport } from './runReport.js';
 import { failureOf, onProxy } from './steps.js';
 
@@ -25,34 +26,49 @@ const MOST_SHOWN = 50;
 export async function runJob(request: JobRequest): Promise<JobResult> {
   const { job } = request;
   const report = new RunReport(`Job "${job.name}"`);
+  const startedAt = request.going?.startedAt ?? Date.now();
   let progress: JobProgress;
-  let forgotten: readonly string[];
   try {
-    progress = await backUpAll(request, request.going ?? (await begin(request, report)), report);
-    if (progress.next < progress.vms.length)
-      await continueAsNew<typeof runJob>({ ...request, going: progress });
-    forgotten = await forget(request, progress, report);
+    progress = await backUpAll(request, request.going ?? (await begin(request, startedAt, report)), report);
   } catch (error) {
-    if (CancellationScope.current().consideredCancelled) report.end('cancelled');
-    else if (failureOf(error) !== undefined) report.end('failed');
+    const isCancelled = CancellationScope.current().consideredCancelled;
+    const failure = failureOf(error);
+    if (!isCancelled && failure === undefined) throw error;
+    const state = isCancelled ? 'cancelled' : 'failed';
+    const reason = isCancelled ? 'it was cancelled before its VMs were known' : failure?.message;
+    for (const line of await notifyAll(job, {
+      ...NOTHING,
+      state,
+      startedAt,
+      ...(reason === undefined ? {} : { reason }),
+    }))
+      report.note(line);
+    report.end(state);
     throw error;
   }
-  const { counts, notable, startedAt } = progress;
+  if (progress.next < progress.vms.length)
+    await continueAsNew<typeof runJob>({ ...request, going: progress });
+  const forgotten = await forget(request, progress, report);
+  const { counts, notable } = progress;
   const state = jobStateOf(counts, CancellationScope.current().consideredCancelled);
   report.note(formatCounts(counts));
+  report.enter('telling how it ended');
+  const untold = await notifyAll(job, { state, counts, notable, startedAt });
+  for (const line of untold) report.note(line);
   report.end(state);
-  return { state, counts, notable, forgotten, durationMs: Date.now() - startedAt };
+  return { state, counts, notable, forgotten, untold, durationMs: Date.now() - startedAt };
 }
 
-async function begin({ job, only }: JobRequest, report: RunReport): Promise<JobProgress> {
+const NOTHING = { counts: NO_COUNTS, notable: [] } as const;
+
+async function begin({ job, only }: JobRequest, startedAt: number, report: RunReport): Promise<JobProgress> {
   report.enter('looking for VMs');
-  const startedAt = Date.now();
   const found = await onProxy(job.proxy).findJobVms({ job, retries: JOB_RETRIES });
   const isMeant = ({ instanceUuid }: JobVm): boolean => only?.includes(instanceUuid) ?? true;
   const leftOut = found.leftOut.filter(({ vm }) => isMeant(vm));
   const progress: JobProgress = {
     ...{ ...found, vms: found.vms.filter(isMeant), next: 0, startedAt },
-    ...{ counts: NO_COUNTS, notable: [] },
+    ...NOTHING,
   };
   return leftOut.reduce(withOutcome, progress);
 }

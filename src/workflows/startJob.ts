@@ -1,8 +1,9 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { startChild } from '@temporalio/workflow';
-import type { JobRequest } from '../domain/jobs.js';
+import { NO_COUNTS, type JobRequest } from '../domain/jobs.js';
 import { jobWorkflowId } from '../domain/names.js';
 import { childOptions } from './children.js';
+import { notifyAll } from './notifyAll.js';
 import { RunReport } from './runReport.js';
 
 export interface JobStart {
@@ -30,6 +31,8 @@ export async function startJob(request: JobRequest): Promise<JobStart> {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     const reason = 'its last run is living';
     report.note(`skipped: ${reason}`);
+    const end = { state: 'skipped', reason, counts: NO_COUNTS, notable: [], startedAt: Date.now() } as const;
+    for (const line of await notifyAll(request.job, end)) report.note(line);
     report.end('skipped');
     return { state: 'skipped', reason };
   }

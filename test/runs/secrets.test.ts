@@ -2,13 +2,12 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { readSettings } from '../../src/config/settings.js';
-import { resolveTemporal } from '../../src/temporal/program.js';
 import { makeDisk } from '../lab/disks.js';
+import { historyOf } from '../lab/history.js';
 import { Lab } from '../lab/lab.js';
 import { leftovers, processesOf } from '../lab/leftovers.js';
 import { PASSWORD_PARTS, refusal } from '../lab/refusal.js';
-import { run, type Ran } from '../lab/run.js';
+import type { Ran } from '../lab/run.js';
 import { labTemporal } from '../lab/temporal.js';
 
 let lab: Lab;
@@ -83,21 +82,6 @@ function holdsAny(text: string, secrets: ReadonlySet<string>): boolean {
   return [...secrets].some((secret) => text.includes(secret));
 }
 
-/** A run's whole history as Temporal's own program shows it, with what is packed in it unpacked. */
-async function historyOf(vm: string): Promise<string> {
-  const settings = readSettings();
-  const temporal = await resolveTemporal(
-    { ...settings.temporal, cacheDirectory: settings.cacheDirectory },
-    () => undefined,
-  );
-  const { stdout } = await run(temporal, [
-    ...['workflow', 'show', '--address', labTemporal().address, '--namespace', labTemporal().namespace],
-    ...['--workflow-id', await lab.runOf(vm), '-o', 'json'],
-  ]);
-  const packed = [...stdout.matchAll(/"data":\s*"([A-Za-z0-9+/=]+)"/g)];
-  return [stdout, ...packed.map(([, data = '']) => Buffer.from(data, 'base64').toString('utf8'))].join('\n');
-}
-
 describe('password and session cookie', () => {
   it.each(['lease', 'datastore'] as const)(
     'of a backup by %s stand in no argument list, log, history or output, and only in files of mode 0600',
@@ -143,7 +127,7 @@ describe('password and session cookie', () => {
 async function expectSilence({ ran, secrets, args }: Seen): Promise<void> {
   expect(secrets.size).toBeGreaterThan(PASSWORD_PARTS.length);
   const log = await readFile(lab.everthaw.workerLog, 'utf8');
-  const history = await historyOf('web');
+  const history = await historyOf(await lab.runOf('web'));
   // That is: what Temporal packs was unpacked.
   expect(history).toContain('"instanceUuid":"');
   for (const secret of secrets) {
