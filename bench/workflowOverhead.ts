@@ -73,6 +73,7 @@ async function backUpOnce(
     preexistingSnapshot: 'fail',
     preexistingMountPoint: 'fail',
     maximumSnapshotAgeMs: settings.maximumSnapshotAgeMs,
+    limits: settings.snapshotLimits,
     retries: { maximumRetries: 0, backoffMs: 0 },
   });
   await handle.result();

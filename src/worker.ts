@@ -28,6 +28,7 @@ import { isCurrentAttempt } from './temporal/currentAttempt.js';
 import { askLiveness } from './temporal/liveness.js';
 import { registerWorker } from './temporal/livingWorkers.js';
 import { lastStateOf } from './temporal/jobRuns.js';
+import { askPermit } from './temporal/permits.js';
 import { leftoverGauges, serveMetrics } from './temporal/metrics.js';
 import { sweepOffline } from './temporal/sweepOffline.js';
 import { keepSweepSchedule } from './temporal/sweepSchedule.js';
@@ -83,6 +84,7 @@ export class EverthawWorker {
     this.#dependencies = dependencies;
     this.#activities = createActivities(
       dependencies,
+      { askPermit: (wish) => askPermit(client, wish), ask: (run) => askLiveness(client, run) },
       jobTools(settings.configFile, (job) => lastStateOf(client, job)),
     );
     this.#log = pino({ name: 'worker', level: settings.logLevel });

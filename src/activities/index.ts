@@ -13,6 +13,7 @@ import {
   createNotify,
   type JobTools,
 } from './jobs.js';
+import { createAskPermit, createFindClosedRuns, type PermitTools } from './permits.js';
 import { createPreflight } from './preflight.js';
 import { createRemoveLeftovers } from './removeLeftovers.js';
 import { createPlanRestore } from './restorePlan.js';
@@ -25,7 +26,7 @@ import { createWaitForRoom } from './waitForRoom.js';
 import { createWriteCatalog } from './writeCatalog.js';
 
 /** All activities, by the names that the Temporal UI shows. */
-export function createActivities(dependencies: SweepDependencies, jobs: JobTools) {
+export function createActivities(dependencies: SweepDependencies, permits: PermitTools, jobs: JobTools) {
   return {
     preflight: createPreflight(dependencies),
     freezeScript: visiting(dependencies, createFreezeScript(dependencies)),
@@ -55,6 +56,8 @@ export function createActivities(dependencies: SweepDependencies, jobs: JobTools
     finishRestore: createFinishRestore(dependencies),
     removeLeftovers: createRemoveLeftovers(dependencies),
     sweep: createSweep(dependencies),
+    askPermit: createAskPermit(permits),
+    findClosedRuns: createFindClosedRuns(permits),
     findJobVms: createFindJobVms(jobs),
     lendHost: createLendHost(dependencies, jobs),
     forgetOld: createForgetOld(jobs),

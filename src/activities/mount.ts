@@ -57,6 +57,7 @@ export async function preflightVolumes(
   const warnings = await refuseVm(host, vm, request, run.runId);
   return {
     disks: vm.disks,
+    datastores: vm.datastores,
     toolsRunning: vm.toolsRunning,
     guestIsOurs: !('scriptsRunBy' in host.guest),
     warnings,

@@ -22,6 +22,7 @@ export function createPreflight(dependencies: Dependencies) {
     if (!resumed) await destination.check();
     return {
       disks: vm.disks,
+      datastores: vm.datastores,
       toolsRunning: vm.toolsRunning,
       guestIsOurs: !('scriptsRunBy' in host.guest),
       warnings: [...warnings, ...(await checkRoom(vm, destination))],

@@ -16,18 +16,24 @@ const LOOK_MS = 1000;
 export interface WaitForRoomInput extends Step {
   readonly snapshotId: string;
   readonly directory: string;
+  /** Where there is room by now, it was made before it was looked, and nothing is to be waited for. */
+  readonly mayGoOn: boolean;
 }
 
 /**
  * Holds a run whose destination is full, until somebody made room there. The VM is watched as in a transfer: what it writes
  * meanwhile fills its own storage.
+ *
+ * @returns whether it was waited for; if not, the room is none that can be seen (a quota), or was made at once
  */
 export function createWaitForRoom(dependencies: Dependencies) {
-  return async function waitForRoom(input: WaitForRoomInput): Promise<void> {
-    const { vm, snapshotId } = input;
+  return async function waitForRoom(input: WaitForRoomInput): Promise<boolean> {
+    const { vm, snapshotId, mayGoOn } = input;
     const destination = await dependencies.destinations.at(input.directory);
     const keeper = pulse();
-    const freeBefore = keeper.now.held?.freeBytes ?? (await destination.freeBytes());
+    const heldBefore = keeper.now.held?.freeBytes;
+    const freeBefore = heldBefore ?? (await destination.freeBytes());
+    if (mayGoOn && heldBefore === undefined && freeBefore >= WORTH_A_TRY_BYTES) return false;
     keeper.hold({
       why: `held: "${dirname(input.directory)}" is full (${formatBytes(freeBefore)} left). Make room there and it goes on; try at once with everthaw resume, give up with everthaw cancel`,
       freeBytes: freeBefore,
@@ -40,5 +46,6 @@ export function createWaitForRoom(dependencies: Dependencies) {
       WATCH_MS,
     );
     cancellationSignal().throwIfAborted();
+    return true;
   };
 }

@@ -1,7 +1,7 @@
 import { EverthawError } from '../domain/errors.js';
 import { SNAPSHOT_NAME } from '../domain/names.js';
 import { parseOwner } from '../domain/owner.js';
-import type { PointInTimeRequest, SnapshotPolicy } from '../domain/runs.js';
+import { takesSnapshot, type PointInTimeRequest, type SnapshotPolicy } from '../domain/runs.js';
 import { formatTransport, type Transport } from '../domain/transport.js';
 import type { DiskDescription, SnapshotInfo, VmDescription, VmSummary } from '../domain/vm.js';
 import type { Host } from '../hosts/host.js';
@@ -9,11 +9,6 @@ import type { Host } from '../hosts/host.js';
 /*
  * Why a VM is not backed up (F1, F7): asked by each run before it touches anything, and by `everthaw check` before there is a run.
  */
-
-/** Whether a run takes a snapshot of its own. */
-export function takesSnapshot({ snapshotPolicy }: Pick<PointInTimeRequest, 'snapshotPolicy'>): boolean {
-  return snapshotPolicy === 'automatic' || snapshotPolicy === 'createonly';
-}
 
 export const OF_TEMPLATE = {
   why: 'it is a template, and cannot be snapshotted',

@@ -1,18 +1,11 @@
 import { failure, finding, findings, type Finding } from '../domain/finding.js';
 import { formatBytes } from '../domain/format.js';
 import { SNAPSHOT_NAME } from '../domain/names.js';
-import type { BackupRequest } from '../domain/runs.js';
+import { takesSnapshot, type BackupRequest } from '../domain/runs.js';
 import { formatTransport, type Transport } from '../domain/transport.js';
 import type { VmDescription } from '../domain/vm.js';
 import type { Host } from '../hosts/host.js';
-import {
-  refuseDisk,
-  refuseDisks,
-  refuseSnapshots,
-  refuseTransport,
-  refuseUnquiesced,
-  takesSnapshot,
-} from './refusals.js';
+import { refuseDisk, refuseDisks, refuseSnapshots, refuseTransport, refuseUnquiesced } from './refusals.js';
 
 /** How a VM would be backed up. */
 export type Wishes = Pick<BackupRequest, 'transport' | 'quiesce' | 'snapshotPolicy'> & {

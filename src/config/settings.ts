@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Channel } from '../domain/channel.js';
 import type { JobDefinition } from '../domain/jobs.js';
+import type { SnapshotLimits } from '../domain/permits.js';
 import type { RetrySettings } from '../domain/runs.js';
 import type { LibvirtSettings } from '../hosts/libvirt/connection/settings.js';
 import { Secret } from '../hosts/secret.js';
@@ -36,6 +37,8 @@ export interface Settings {
   readonly logLevel: string;
   readonly maximumSnapshotAgeMs: number;
   readonly mostMountedVolumes: number;
+  /** How many snapshots may be open at once (F8). */
+  readonly snapshotLimits: SnapshotLimits;
   /** How often this proxy's worker has it swept; 0: never. */
   readonly sweepEveryMs: number;
   /** After so long without its server, what runs of this proxy hold is let go without one. */
@@ -150,6 +153,11 @@ function settingsOf(values: SettingValues, sources: Sources, env: NodeJS.Process
     logLevel: values.logLevel,
     maximumSnapshotAgeMs: values.maximumSnapshotAgeS * 1000,
     mostMountedVolumes: values.mostMountedVolumes,
+    snapshotLimits: {
+      perDatastore: values.mostSnapshotsPerDatastore,
+      perHost: values.mostSnapshotsPerHost,
+      perProxy: values.mostSnapshotsPerProxy,
+    },
     sweepEveryMs: values.sweepEveryS * 1000,
     offlineAfterMs: values.offlineAfterS * 1000,
     metricsAddress: values.metricsAddress,

@@ -50,6 +50,14 @@ export const SEARCH_ATTRIBUTES = {
 export const STOP_SIGNAL = 'stopAfter';
 export const RESUME_SIGNAL = 'resume';
 
+/** Who hands out permits to have a snapshot open: one of a namespace, as long as somebody holds one or waits. */
+export const PERMITS_WORKFLOW_ID = 'permits';
+
+/** Signals: a run asks for a permit (a PermitWish), is given it, and gives it back (each by its run id). */
+export const PERMIT_ASKED_SIGNAL = 'permitAsked';
+export const PERMIT_GRANTED_SIGNAL = 'permitGranted';
+export const PERMIT_RETURNED_SIGNAL = 'permitReturned';
+
 /** Signal to a living run that it is to end: handed over and done with, or else cancelled. */
 export const END_SIGNAL = 'end';
 

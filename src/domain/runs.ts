@@ -3,8 +3,9 @@ import type { FileKind } from './fileManifest.js';
 import type { RunRef, VmRef } from './holding.js';
 import type { Consistency, ManifestDisk, ManifestFile } from './manifest.js';
 import type { ModuleChoice } from './moduleChoice.js';
+import type { SnapshotLimits } from './permits.js';
 import type { Transport } from './transport.js';
-import type { DiskDescription, DiskLabel } from './vm.js';
+import type { DatastoreInfo, DiskDescription, DiskLabel } from './vm.js';
 
 /** Retrying of a failed operation (F3): `maximumRetries` times, each after `backoffMs`. A lost worker counts for nothing. */
 export interface RetrySettings {
@@ -18,6 +19,11 @@ export interface RetrySettings {
  */
 export const SNAPSHOT_POLICIES = ['automatic', 'manual', 'createonly', 'deleteonly'] as const;
 export type SnapshotPolicy = (typeof SNAPSHOT_POLICIES)[number];
+
+/** Whether a run takes a snapshot of its own. */
+export function takesSnapshot({ snapshotPolicy }: { readonly snapshotPolicy: SnapshotPolicy }): boolean {
+  return snapshotPolicy === 'automatic' || snapshotPolicy === 'createonly';
+}
 
 /** PREEXISTING_VCB_SNAPSHOT and PREEXISTING_MOUNTPOINT (F3): what is done with what an earlier backup left behind. */
 export const PREEXISTING = ['fail', 'delete'] as const;
@@ -37,6 +43,7 @@ export interface PointInTimeRequest {
   readonly preexistingMountPoint: Preexisting;
   /** After this the run gives up and commits its snapshot, however far it is. */
   readonly maximumSnapshotAgeMs: number;
+  readonly limits: SnapshotLimits;
   readonly retries: RetrySettings;
 }
 
@@ -94,6 +101,8 @@ export interface CleanupStep {
 
 export interface PreflightResult {
   readonly disks: readonly DiskDescription[];
+  /** That the VM lies on. */
+  readonly datastores: readonly Pick<DatastoreInfo, 'label' | 'url'>[];
   /** Whether the guest can be quiesced: its tools or its agent answer. */
   readonly toolsRunning: boolean;
   /** Whether the guest's scripts and its freeze are the run's own to let go of. */

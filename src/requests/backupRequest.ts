@@ -83,6 +83,7 @@ function pointInTimeTemplate(settings: Settings): Omit<PointInTimeRequest, OfVm 
     preexistingSnapshot: settings.backup.preexistingSnapshot,
     preexistingMountPoint: settings.backup.preexistingMountPoint,
     maximumSnapshotAgeMs: settings.maximumSnapshotAgeMs,
+    limits: settings.snapshotLimits,
     retries: settings.retries,
   };
 }

@@ -11,6 +11,7 @@ import type {
 } from '../domain/runs.js';
 import { heldRun, type HeldRun } from './heldRun.js';
 import { holdingWhileFull } from './hold.js';
+import { preflightInTurn } from './permit.js';
 import { endSnapshot, removePreexisting, takeOrUse } from './runSnapshot.js';
 import { failureOf, movingOnProxy, onProxy } from './steps.js';
 import { together } from './together.js';
@@ -36,8 +37,9 @@ async function backup(request: FileBackupRequest, held: HeldRun): Promise<FileBa
 
   debts.owe({ kind: 'loginSession', run, vm, proxy });
   await removePreexisting(request, step, report);
-  report.enter('preflight');
-  const preflight = await onProxy(proxy).preflightFiles({ ...step, request });
+  const preflight = await preflightInTurn(request, held, () =>
+    onProxy(proxy).preflightFiles({ ...step, request }),
+  );
 
   const { snapshot, letGuestGo } = await takeOrUse(request, step, preflight, debts, report);
   const snapshotAt = Date.now();

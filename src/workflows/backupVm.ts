@@ -6,6 +6,7 @@ import { formatTransport } from '../domain/transport.js';
 import { Handover } from './handover.js';
 import { heldRun, type HeldRun } from './heldRun.js';
 import { moveDisks } from './moveDisks.js';
+import { preflightInTurn } from './permit.js';
 import { endSnapshot, removePreexisting, takeOrUse } from './runSnapshot.js';
 import { onProxy } from './steps.js';
 import { together } from './together.js';
@@ -28,8 +29,9 @@ async function backup(request: BackupRequest, held: HeldRun): Promise<BackupResu
 
   debts.owe({ kind: 'loginSession', run, vm, proxy });
   await removePreexisting(request, step, report);
-  report.enter('preflight');
-  const preflight = await onProxy(proxy).preflight({ ...step, request });
+  const preflight = await preflightInTurn(request, held, () =>
+    onProxy(proxy).preflight({ ...step, request }),
+  );
 
   const { snapshot, letGuestGo } = await takeOrUse(request, step, preflight, debts, report);
   const snapshotAt = Date.now();
@@ -45,6 +47,7 @@ async function backup(request: BackupRequest, held: HeldRun): Promise<BackupResu
   );
 
   const isLeft = await endSnapshot(request, step, snapshot, debts, report);
+  await held.permit.giveBack();
   const endedAt = Date.now();
   report.note(`${formatDuration(endedAt - snapshotAt)} in snapshot`);
   const late =

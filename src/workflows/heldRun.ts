@@ -4,6 +4,7 @@ import type { BackupRequest } from '../domain/runs.js';
 import { proxyQueue } from '../domain/names.js';
 import { Debts } from './debts.js';
 import { Operator } from './operator.js';
+import { Permit } from './permit.js';
 import { RunReport } from './runReport.js';
 import { cleaningOn } from './steps.js';
 
@@ -13,6 +14,7 @@ export interface HeldRun {
   readonly debts: Debts;
   readonly report: RunReport;
   readonly operator: Operator;
+  readonly permit: Permit;
 }
 
 /** Thrown by a run's own part where it stops because an operator asked for it. Not a cancellation, which a scope would take for its own. */
@@ -33,15 +35,16 @@ export async function heldRun<T>(
   const report = new RunReport(title);
   const debts = new Debts(request.proxy);
   const operator = new Operator();
+  const run = { workflowId, runId: firstExecutionRunId };
+  const permit = new Permit(run);
   try {
-    const run = { workflowId, runId: firstExecutionRunId };
-    const result = await part({ run, debts, report, operator });
-    await end(debts, request);
+    const result = await part({ run, debts, report, operator, permit });
+    await end(debts, permit, request);
     report.end('succeeded');
     return result;
   } catch (error) {
     report.enter('letting go');
-    await end(debts, request);
+    await end(debts, permit, request);
     // A step whose worker was dead when the user cancelled ends by its time-out: the run was cancelled all the same.
     if (CancellationScope.current().consideredCancelled || error instanceof StoppedByOperator) {
       report.end('cancelled');
@@ -52,8 +55,9 @@ export async function heldRun<T>(
   }
 }
 
-async function end(debts: Debts, { vm, proxy, loan }: RunRequest): Promise<void> {
+async function end(debts: Debts, permit: Permit, { vm, proxy, loan }: RunRequest): Promise<void> {
   await debts.settle();
+  await permit.giveBack();
   await CancellationScope.nonCancellable(() =>
     cleaningOn(proxyQueue(proxy), 'debts are zero').settle({
       hostUuid: vm.hostUuid,

@@ -18,6 +18,8 @@ export async function holdingWhileFull<T>(
   work: (resumeFrom: Checkpoint | undefined) => Promise<T>,
 ): Promise<T> {
   let resumeFrom: Checkpoint | undefined;
+  // Only one attempt in vain goes by what room there seems to be: a quota is not seen.
+  let mayGoOn = true;
   while (true) {
     try {
       return await work(resumeFrom);
@@ -29,7 +31,9 @@ export async function holdingWhileFull<T>(
       report.hold('held: the destination is full');
       await firstOf(
         () =>
-          movingOnProxy(step.proxy, directory).waitForRoom({ ...step, snapshotId: snapshot.id, directory }),
+          movingOnProxy(step.proxy, directory)
+            .waitForRoom({ ...step, snapshotId: snapshot.id, directory, mayGoOn })
+            .then((isWaitedFor) => void (mayGoOn = isWaitedFor)),
         () => operator.saysResume(),
       );
       report.goOn();

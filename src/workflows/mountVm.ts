@@ -3,6 +3,7 @@ import type { MountRequest, MountResult, SnapshotResult, Step } from '../domain/
 import { firstOf } from './firstOf.js';
 import { Handover } from './handover.js';
 import { heldRun, type HeldRun } from './heldRun.js';
+import { preflightInTurn } from './permit.js';
 import { endSnapshot, removePreexisting, takeOrUse } from './runSnapshot.js';
 import { movingOnProxy, onProxy } from './steps.js';
 import { together } from './together.js';
@@ -25,8 +26,9 @@ async function mount(request: MountRequest, held: HeldRun): Promise<MountResult>
 
   debts.owe({ kind: 'loginSession', run, vm, proxy });
   await removePreexisting(request, step, report);
-  report.enter('preflight');
-  const preflight = await onProxy(proxy).preflightMount({ ...step, request });
+  const preflight = await preflightInTurn(request, held, () =>
+    onProxy(proxy).preflightMount({ ...step, request }),
+  );
 
   const { snapshot, letGuestGo } = await takeOrUse(request, step, preflight, debts, report);
   const snapshotAt = Date.now();

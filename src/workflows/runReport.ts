@@ -28,6 +28,12 @@ export class RunReport {
     this.#show();
   }
 
+  /** Says anew all that its page tells. */
+  tell(phase: string, lines: readonly string[]): void {
+    this.#done.splice(0, Infinity, ...lines);
+    this.enter(phase);
+  }
+
   /** The run waits for an operator: visible as its state, too. */
   hold(why: string): void {
     this.enter(why);

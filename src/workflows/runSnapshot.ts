@@ -1,11 +1,11 @@
 import { CancellationScope } from '@temporalio/workflow';
 import { hostQueue } from '../domain/names.js';
-import type {
-  PointInTimeRequest,
-  PreflightResult,
-  SnapshotPolicy,
-  SnapshotResult,
-  Step,
+import {
+  takesSnapshot,
+  type PointInTimeRequest,
+  type PreflightResult,
+  type SnapshotResult,
+  type Step,
 } from '../domain/runs.js';
 import type { Debts } from './debts.js';
 import type { RunReport } from './runReport.js';
@@ -14,11 +14,6 @@ import { cleaningOn, onHost, onProxy } from './steps.js';
 export interface TakenSnapshot {
   readonly snapshot: SnapshotResult;
   readonly letGuestGo: () => Promise<readonly string[]>;
-}
-
-/** Whether a run of this policy takes a snapshot of its own. */
-function isOurs(policy: SnapshotPolicy): boolean {
-  return policy === 'automatic' || policy === 'createonly';
 }
 
 /** What an earlier backup left on the VM, where that is to be deleted (F3): if that fails, so does the run. */
@@ -31,7 +26,7 @@ export async function removePreexisting(
     report.enter('removing what an earlier backup left');
     for (const what of await onProxy(proxy).removeLeftovers(step)) report.note(`removed: ${what}`);
   }
-  if (preexistingSnapshot !== 'delete' || !isOurs(snapshotPolicy)) return;
+  if (preexistingSnapshot !== 'delete' || !takesSnapshot({ snapshotPolicy })) return;
   report.enter('removing earlier snapshots');
   const removed = await onHost(vm.hostUuid).removeSnapshots(step);
   if (removed > 0) report.note(`${removed} earlier snapshot${removed === 1 ? '' : 's'} removed`);
@@ -125,7 +120,7 @@ export function takeOrUse(
   report: RunReport,
 ): Promise<TakenSnapshot> {
   report.enter('snapshot');
-  return isOurs(request.snapshotPolicy)
+  return takesSnapshot(request)
     ? takeOwn(request, step, preflight, debts, report)
     : useExisting(request, step);
 }

@@ -6,7 +6,7 @@ import type { LabEverthaw } from '../../lab/everthaw.js';
 import type { Errand, Job } from '../scene.js';
 
 const STEPS = [
-  ...['preflightFiles', 'freezeScript', 'snapshot', 'mount', 'moveFiles', 'finishFiles'],
+  ...['preflightFiles', 'askPermit', 'freezeScript', 'snapshot', 'mount', 'moveFiles', 'finishFiles'],
   ...['vcbCleanup', 'commitSnapshot', 'settle'],
 ] as const;
 

@@ -31,11 +31,11 @@ const RECORDS_PER_SECOND = 5;
 const COPIES_MS = 6;
 
 const BACKUP = [
-  ...['preflight', 'freezeScript', 'snapshot', 'thawScript', 'transfer'],
+  ...['preflight', 'askPermit', 'freezeScript', 'snapshot', 'thawScript', 'transfer'],
   ...['writeCatalog', 'commitSnapshot', 'vcbCleanup', 'settle'],
 ];
 const MOUNT = [
-  ...['preflightMount', 'freezeScript', 'snapshot', 'thawScript', 'mount', 'watchMounts'],
+  ...['preflightMount', 'askPermit', 'freezeScript', 'snapshot', 'thawScript', 'mount', 'watchMounts'],
   ...['vcbCleanup', 'commitSnapshot', 'settle'],
 ];
 const RESTORE = [

@@ -23,6 +23,7 @@ const BYTES_PER_SECOND = { '/nfc': 5_000_000, '/folder': 25_000_000 } as const;
 
 const BACKUP = [
   'preflight',
+  'askPermit',
   'freezeScript',
   'snapshot',
   'transfer',
@@ -33,6 +34,7 @@ const BACKUP = [
 ];
 const MOUNT = [
   'preflightMount',
+  'askPermit',
   'freezeScript',
   'snapshot',
   'mount',
