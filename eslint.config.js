@@ -124,6 +124,11 @@ export default tseslint.config(
     'modules move directories, wherever they come from: whoever calls them mounted or exported them.',
   ),
   mayNotImport(
+    ['src/report/**'],
+    ['\\.\\./(?!domain/)', '^@temporalio/', '^node:'],
+    'a page is made of what is known, by nobody who finds it out.',
+  ),
+  mayNotImport(
     ['src/notifications/**'],
     [
       '\\.\\./(cli|requests|config|workflows|activities|checks|holdings|hosts|disks|destinations|temporal|volumes|mounts|integrations)/',

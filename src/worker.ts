@@ -28,9 +28,11 @@ import { isCurrentAttempt } from './temporal/currentAttempt.js';
 import { askLiveness } from './temporal/liveness.js';
 import { registerWorker } from './temporal/livingWorkers.js';
 import { lastStateOf } from './temporal/jobRuns.js';
+import { addSearchAttributes } from './temporal/namespace.js';
 import { askPermit } from './temporal/permits.js';
 import { leftoverGauges, serveMetrics } from './temporal/metrics.js';
 import { sweepOffline } from './temporal/sweepOffline.js';
+import { RunGauges } from './temporal/runGauges.js';
 import { keepSweepSchedule } from './temporal/sweepSchedule.js';
 
 /** Heartbeats reach the server this often: what a killed worker did since is done again. */
@@ -42,6 +44,8 @@ const REGISTER_LOOK_MS = 2000;
 /** How often the server is listened to, and how long it may take to answer. */
 const LISTEN_MS = 10_000;
 const ANSWER_MS = 5000;
+/** How often what the metrics say of backups is looked up. */
+const MEASURE_MS = 30_000;
 
 /** What has not ended by then has no server to tell it to. */
 const SHUTDOWN_PATIENCE = '20s';
@@ -97,6 +101,7 @@ export class EverthawWorker {
     if (settings.metricsAddress !== undefined) serveMetrics(settings.metricsAddress);
     const connection = await NativeConnection.connect({ address: temporal.address });
     const client = await connectClient(temporal);
+    await addSearchAttributes(client, temporal.namespace);
     const register = new HostRegister(directories.hosts);
     return new EverthawWorker(connection, client, settings, temporal.namespace, {
       register,
@@ -135,9 +140,10 @@ export class EverthawWorker {
     try {
       while (!stopped()) {
         const silence = new AbortController();
-        const watching = this.#watchServer(silence, signal);
-        await this.#serveAll(AbortSignal.any([signal, silence.signal]), ready);
-        await watching;
+        const serving = AbortSignal.any([signal, silence.signal]);
+        const watching = [this.#watchServer(silence, signal), this.#measureRuns(serving)];
+        await this.#serveAll(serving, ready);
+        await Promise.all(watching);
         if (stopped()) break;
         // Whoever starts this process again has certainty.
         if (this.#steps.running > 0) throw new Error('the Temporal server is silent, and steps do not end');
@@ -187,6 +193,19 @@ export class EverthawWorker {
       if (await this.#hear()) heardAt = performance.now();
       else if (performance.now() - heardAt > offlineAfterMs) silence.abort();
       await sleep(Math.min(LISTEN_MS, offlineAfterMs / 4), undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** Where nobody asks for metrics nothing is looked up. */
+  async #measureRuns(signal: AbortSignal): Promise<void> {
+    const { metricsAddress, proxy } = this.#settings;
+    if (metricsAddress === undefined) return;
+    const gauges = new RunGauges(proxy);
+    while (!signal.aborted) {
+      await gauges.look(this.#client).catch((error: unknown) => {
+        this.#tellOnce(`what the metrics say of backups is not up to date: ${messageOf(error)}`);
+      });
+      await sleep(MEASURE_MS, undefined, { signal }).catch(() => undefined);
     }
   }
 

@@ -22,6 +22,12 @@ const UNPACKED = [
     isWhole: (directory) => existsSync(join(directory, 'usr/lib')),
   },
   {
+    // Reads our alarms.
+    name: 'prometheus',
+    packages: ['prometheus'],
+    isWhole: (directory) => existsSync(join(directory, 'usr/bin/promtool')),
+  },
+  {
     // Read our completions; their own libraries that are not on every Debian.
     name: 'shells',
     packages: ['zsh', 'fish', 'libpcre2-32-0'],

@@ -1,9 +1,19 @@
 import type { Command } from 'commander';
 import { stateDirectories } from '../config/directories.js';
 import { EverthawError } from '../domain/errors.js';
-import { findDaemon, stopDaemon } from '../temporal/daemon.js';
+import { stopDaemon } from '../temporal/daemon.js';
 import { EXIT } from './output.js';
 import type { ReadSettings } from './readSettings.js';
+import { wholeNumber } from './values.js';
+
+/** For so long the server remembers runs (src/temporal/namespace.ts). */
+const MOST_DAYS = 35;
+
+interface ReportFlags {
+  readonly html?: string;
+  readonly days: string;
+  readonly json: boolean;
+}
 
 export function addDaemonCommands(program: Command, readSettings: ReadSettings): void {
   program
@@ -29,23 +39,29 @@ export function addDaemonCommands(program: Command, readSettings: ReadSettings):
 
   program
     .command('status')
-    .description('say whether server and worker are up, and which runs are living')
+    .description(
+      'say whether server and worker are up, which runs are living, each VM’s last good backup and next start, and what is left over',
+    )
+    .option('--json', 'one JSON object a line', false)
     .addHelpText('after', '\nExample:\n  everthaw status')
-    .action(async () => {
+    .action(async (flags: { json: boolean }) => {
       const settings = await readSettings();
-      const daemon = await findDaemon(stateDirectories(settings).daemon);
-      if (daemon === undefined && settings.temporal.address === undefined) {
-        console.log('server and worker are down');
-        process.exitCode = EXIT.failed;
-        return;
-      }
-      const { accessTemporal } = await import('./temporalAccess.js');
-      const { client, uiUrl } = await accessTemporal(settings);
-      console.log(`server and worker are up${uiUrl === undefined ? '' : `; the Temporal UI is at ${uiUrl}`}`);
-      for await (const run of client.workflow.list({ query: 'ExecutionStatus="Running"' })) {
-        console.log(`  ${run.type}  ${run.workflowId}  since ${run.startTime.toISOString()}`);
-      }
-      await client.connection.close();
+      const { showStatus } = await import('./status.js');
+      await showStatus(settings, flags.json);
+    });
+
+  program
+    .command('report')
+    .description('how the last days’ backups ended, by VM and day')
+    .option('--html <file>', 'write it there as a page of its own, to look at or to send')
+    .option('--days <number>', `so many days, at most ${MOST_DAYS}`, '30')
+    .option('--json', 'one JSON object a line', false)
+    .addHelpText('after', '\nExample:\n  everthaw report --html report.html')
+    .action(async (flags: ReportFlags) => {
+      const days = wholeNumber('--days', flags.days, 1, MOST_DAYS);
+      const settings = await readSettings();
+      const { report } = await import('./report.js');
+      await report(settings, { ...flags, days });
     });
 
   program

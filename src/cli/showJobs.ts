@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import type { Settings } from '../config/settings.js';
 import { messageOf } from '../domain/errors.js';
-import { formatAge } from '../domain/format.js';
+import { formatAgo } from '../domain/format.js';
 import { formatCounts, type JobDefinition } from '../domain/jobs.js';
 import { printable } from '../domain/printable.js';
 import { mapAtMost } from '../system/mapAtMost.js';
@@ -48,7 +48,7 @@ async function rowOf(client: Client, settings: Settings, name: string) {
       last: last === undefined ? undefined : { ...toldOf(last), counts },
     },
     cells: [
-      ...[name, state, next?.toISOString() ?? '-', last === undefined ? 'never' : ageOf(last.startedAt)],
+      ...[name, state, next?.toISOString() ?? '-', last === undefined ? 'never' : formatAgo(last.startedAt)],
       ...[last?.state ?? '-', counts === undefined ? '-' : formatCounts(counts)],
     ],
   };
@@ -126,8 +126,4 @@ export async function showNext(settings: Settings, name: string, json: boolean):
 function toldOf({ startedAt, endedAt, state, error }: LastRun) {
   const message = error === undefined ? undefined : messageOf(runError(error));
   return { startedAt: startedAt.toISOString(), endedAt: endedAt?.toISOString(), state, message };
-}
-
-function ageOf(at: Date): string {
-  return `${formatAge(Date.now() - at.getTime())} ago`;
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isErrorWithCode } from '../domain/errors.js';
 import type { AnyManifest } from '../domain/fileManifest.js';
 import { MANIFEST_FILE } from '../domain/manifest.js';
@@ -7,6 +8,10 @@ import { PROTECTED_FILE, reasonIn } from './protection.js';
 import { parseManifest } from './restorePoint.js';
 import type { StoredPlace } from './storedPlace.js';
 import { readTree, type Tree } from './tree.js';
+
+/** How often a directory is looked at whose manifest cannot be read, and how long between: another removes it within that time. */
+const MOST_LOOKS = 5;
+const LOOK_MS = 200;
 
 /** `gone`: another was faster. `kept`: it is not, or no longer, what may be removed. */
 export type Forgotten =
@@ -56,10 +61,8 @@ async function removeProved(
 ): Promise<Forgotten> {
   const { directory, path, scripts } = place;
   const what = `remove "${directory}"`;
-  const said = await scripts.run(what, IS_THERE, [path]);
-  if (!said.startsWith('there')) return { state: 'gone' };
-  const tree = await readTree(scripts, what, path, 'one file system');
-  const proof = proofOf(tree, directory, runId, elsewhere);
+  const proof = await lookAt(place, runId, elsewhere);
+  if (proof === undefined) return { state: 'gone' };
   if (proof.why === undefined) {
     if (proof.manifest !== undefined) await elsewhere.remove(proof.manifest);
     const names = Buffer.from(proof.files.map((name) => `${name}\0`).join(''));
@@ -71,6 +74,37 @@ async function removeProved(
   const isBack =
     isToGoBack && (await scripts.run(what, GIVE_BACK, [path, nameBefore(path)])).startsWith('back');
   return { state: 'kept', why: isBack ? proof.why : `${proof.why}; it is "${directory}" now` };
+}
+
+/**
+ * Looks whether it may be removed. Where another removes it at this moment, what was listed cannot be read a moment later, and it is looked
+ * again until it is gone, or stays as it is.
+ *
+ * @returns undefined where it is gone
+ */
+async function lookAt(
+  { directory, path, scripts }: StoredPlace,
+  runId: string | undefined,
+  elsewhere: HeldElsewhere,
+): Promise<Proof | undefined> {
+  const what = `remove "${directory}"`;
+  const isThere = async (): Promise<boolean> =>
+    (await scripts.run(what, IS_THERE, [path])).startsWith('there');
+  for (let left = MOST_LOOKS; ; left--) {
+    if (!(await isThere())) return undefined;
+    try {
+      const proof = proofOf(
+        await readTree(scripts, what, path, 'one file system'),
+        directory,
+        runId,
+        elsewhere,
+      );
+      if (proof.isWhole !== undefined || left === 1 || proof.why === undefined) return proof;
+    } catch (error) {
+      if (left === 1) throw error;
+    }
+    await sleep(LOOK_MS);
+  }
 }
 
 interface Proof {
@@ -128,7 +162,7 @@ const IS_THERE = `[ ! -d "$1" ] || [ -L "$1" ] || echo there`;
 
 /** The manifest goes last: as long as anything is there, it says what that is. Another may do the same at once. */
 const REMOVE = `
-cd -P -- "$1"
+cd -P -- "$1" || { [ ! -e "$1" ]; exit; }
 xargs -0 -r rm -f --
 rm -f -- ${MANIFEST_FILE}
 cd /

@@ -23,3 +23,8 @@ export function formatAge(ms: number): string {
   if (hours < 1) return `${Math.max(0, Math.floor(ms / 60_000))} min`;
   return hours < 48 ? `${hours} h` : `${Math.floor(hours / 24)} d`;
 }
+
+/** `3 h ago`. */
+export function formatAgo(at: Date): string {
+  return `${formatAge(Date.now() - at.getTime())} ago`;
+}

@@ -38,13 +38,17 @@ export function jobStarterId(job: string): string {
   return `start/${job}`;
 }
 
-/** Search attributes of runs (all of type Keyword). */
+/** Search attributes of runs, of type Keyword. */
 export const SEARCH_ATTRIBUTES = {
   vm: 'EverthawVm',
   kind: 'EverthawKind',
   state: 'EverthawState',
   job: 'EverthawJob',
+  proxy: 'EverthawProxy',
 } as const;
+
+/** Search attribute of type Int: how many bytes a backup holds that succeeded. */
+export const BYTES_ATTRIBUTE = 'EverthawBytes';
 
 /** Signals to a living run: to stop at a good moment (a {@link StopAfter}), and to try on where it is held. */
 export const STOP_SIGNAL = 'stopAfter';

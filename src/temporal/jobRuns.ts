@@ -19,7 +19,10 @@ export async function startJobNow(client: Client, request: JobRequest): Promise<
       workflowIdConflictPolicy: 'FAIL',
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
       staticSummary: `job "${name}"`,
-      typedSearchAttributes: [keyword('job', name), keyword('kind', 'job'), keyword('state', 'running')],
+      typedSearchAttributes: [
+        ...[keyword('job', name), keyword('kind', 'job'), keyword('state', 'running')],
+        keyword('proxy', request.job.proxy),
+      ],
     })) as JobHandle;
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;

@@ -106,7 +106,10 @@ function planOf(job: JobDefinition) {
       taskQueue: WORKFLOW_QUEUE,
       args: [{ job } satisfies JobRequest],
       staticSummary: `start of job "${name}"`,
-      typedSearchAttributes: [keyword('job', name), keyword('kind', 'start'), keyword('state', 'running')],
+      typedSearchAttributes: [
+        ...[keyword('job', name), keyword('kind', 'start'), keyword('state', 'running')],
+        keyword('proxy', job.proxy),
+      ],
     },
     // What is started is done at once: whether the job's last run is living, that sees.
     policies: {

@@ -63,7 +63,10 @@ async function start<T>(
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
       staticSummary: `${kind} "${vm.name}"`,
       staticDetails: details,
-      typedSearchAttributes: [keyword('vm', vm.name), keyword('kind', kind), keyword('state', 'running')],
+      typedSearchAttributes: [
+        ...[keyword('vm', vm.name), keyword('kind', kind), keyword('state', 'running')],
+        keyword('proxy', request.proxy),
+      ],
     });
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;

@@ -49,7 +49,9 @@ function plan(request: SweepRequest, everyMs: number) {
       args: [request],
       staticSummary: `sweep by proxy ${request.proxy}`,
       staticDetails: 'lets go of what dead runs left on the proxy and its hosts',
-      typedSearchAttributes: [keyword('kind', 'sweep'), keyword('state', 'running')],
+      typedSearchAttributes: [
+        ...[keyword('kind', 'sweep'), keyword('state', 'running'), keyword('proxy', request.proxy)],
+      ],
     },
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: CATCHUP_WINDOW_MS },
   } as const satisfies Omit<ScheduleOptions, 'scheduleId'>;

@@ -52,7 +52,7 @@ async function start(
     await onProxy(job.proxy, vm.name).lendHost({ job, hostUuid, vm, loan, retries: JOB_RETRIES });
     const { type, kind, request } = orderOf(found, vm, loan);
     return await startChild<() => Promise<BackupResult | FileBackupResult>>(type, {
-      ...childOptions(job.name, kind, `${kind} "${vm.name}" by job "${job.name}"`, vm.name),
+      ...childOptions(job, kind, `${kind} "${vm.name}" by job "${job.name}"`, vm.name),
       workflowId: vmWorkflowId(hostUuid, vm.instanceUuid),
       args: [request] as never,
     });

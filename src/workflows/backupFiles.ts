@@ -57,6 +57,7 @@ async function backup(request: FileBackupRequest, held: HeldRun): Promise<FileBa
   const endedAt = Date.now();
   const bytes = content.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   report.note(`${content.kind} ${directory}: ${formatBytes(bytes)}`);
+  report.made(bytes);
   report.note(`${formatDuration(endedAt - snapshotAt)} in snapshot`);
   return {
     state: 'succeeded',

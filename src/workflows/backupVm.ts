@@ -50,6 +50,7 @@ async function backup(request: BackupRequest, held: HeldRun): Promise<BackupResu
   await held.permit.giveBack();
   const endedAt = Date.now();
   report.note(`${formatDuration(endedAt - snapshotAt)} in snapshot`);
+  report.made(disks.reduce((sum, { bytes }) => sum + bytes, 0));
   const late =
     (await handover?.wait({ directory }, Math.max(0, snapshotAt + request.maximumSnapshotAgeMs - endedAt))) ??
     [];

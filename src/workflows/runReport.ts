@@ -1,10 +1,11 @@
 import { defineQuery, setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
 import { defineSearchAttributeKey } from '@temporalio/common/lib/search-attributes.js';
-import { PHASE_QUERY, SEARCH_ATTRIBUTES } from '../domain/names.js';
+import { BYTES_ATTRIBUTE, PHASE_QUERY, SEARCH_ATTRIBUTES } from '../domain/names.js';
 
 const phaseQuery = defineQuery<string>(PHASE_QUERY);
 
 const STATE = defineSearchAttributeKey(SEARCH_ATTRIBUTES.state, 'KEYWORD');
+const BYTES = defineSearchAttributeKey(BYTES_ATTRIBUTE, 'INT');
 
 /** What a run shows of itself: its phase in the UI and by query, its state as a search attribute. */
 export class RunReport {
@@ -43,6 +44,11 @@ export class RunReport {
   goOn(): void {
     this.enter('going on');
     upsertSearchAttributes([{ key: STATE, value: 'running' }]);
+  }
+
+  /** How many bytes the backup holds that was made. */
+  made(bytes: number): void {
+    upsertSearchAttributes([{ key: BYTES, value: bytes }]);
   }
 
   end(state: 'succeeded' | 'partial' | 'failed' | 'cancelled' | 'skipped'): void {

@@ -21,7 +21,7 @@ export async function startJob(request: JobRequest): Promise<JobStart> {
   const report = new RunReport(`Start of job "${name}"`);
   try {
     await startChild('runJob', {
-      ...childOptions(name, 'job', `job "${name}"`),
+      ...childOptions(request.job, 'job', `job "${name}"`),
       workflowId: jobWorkflowId(name),
       args: [request],
     });

@@ -1,9 +1,9 @@
-import { readdir, rename, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Destinations } from '../../src/destinations/destinations.js';
-import { forgetPoint } from '../../src/destinations/forgetPoint.js';
+import { endForgetting, forgetPoint } from '../../src/destinations/forgetPoint.js';
 import { protectPoint } from '../../src/destinations/protectPoint.js';
 import { nightlyBackups } from './nightlyBackups.js';
 
@@ -32,6 +32,48 @@ describe('a restore point that is no longer what was judged gets its name back',
   it('one that is not there is gone already', async () => {
     const place = await new Destinations('').placeAt(join(root(), 'nowhere'));
     expect(await forgetPoint(place, 'judged', randomUUID(), NOTHING_ELSEWHERE)).toEqual({ state: 'gone' });
+  });
+
+  it.each([
+    ['as it is looked at', 1],
+    ['when it has been looked at', 2],
+  ])('one that another removes %s is gone', async (_, nth) => {
+    const directory = await make('db', '2026-11-11T01:00:00Z', { run: 'judged' });
+    const forgotten = `${directory}.forgotten-${randomUUID()}`;
+    await rename(directory, forgotten);
+    const place = await new Destinations('').placeAt(forgotten);
+    const { scripts } = place;
+    let long = 0;
+    // The scripts that list it and that remove it take as long as they take.
+    const runLong = scripts.runLong.bind(scripts);
+    vi.spyOn(scripts, 'runLong').mockImplementation(async (...of) => {
+      if (++long === nth) await rm(forgotten, { recursive: true });
+      return runLong(...of);
+    });
+    const ended = await endForgetting(place, NOTHING_ELSEWHERE);
+    // Who is second to remove it has removed it, too.
+    expect(ended).toEqual({ state: nth === 1 ? 'gone' : 'forgotten' });
+    expect(await standing()).toEqual([]);
+  });
+
+  it('one whose manifest another removes as it is looked at is looked at again', async () => {
+    const directory = await make('db', '2026-11-11T01:00:00Z', { run: 'judged' });
+    const forgotten = `${directory}.forgotten-${randomUUID()}`;
+    await rename(directory, forgotten);
+    const place = await new Destinations('').placeAt(forgotten);
+    const { scripts } = place;
+    let looks = 0;
+    const runLong = scripts.runLong.bind(scripts);
+    vi.spyOn(scripts, 'runLong').mockImplementation(async (...of) => {
+      if (++looks > 1) return runLong(...of);
+      // Listed, and not there to be read: the other one's last step but one.
+      const listed = await runLong(...of);
+      for (const name of await readdir(forgotten)) await rm(join(forgotten, name));
+      const [entries = '', , ...end] = listed.split('\n');
+      return [entries, '', ...end].join('\n');
+    });
+    expect(await endForgetting(place, NOTHING_ELSEWHERE)).toEqual({ state: 'forgotten' });
+    expect(await standing()).toEqual([]);
   });
 
   it('one whose removal was cut off before it was looked at is back with the next forget', async () => {

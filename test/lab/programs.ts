@@ -26,3 +26,6 @@ export const SHELLS = join(lab, 'shells');
 
 /** Debian's libfaketime, unpacked. */
 export const FAKETIME = join(lab, 'faketime');
+
+/** Debian's promtool, unpacked: it checks rules of Prometheus, and tries them. */
+export const PROMTOOL = join(lab, 'prometheus/usr/bin/promtool');

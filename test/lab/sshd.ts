@@ -2,11 +2,12 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, mkdtemp, open, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { until } from '../../src/system/until.js';
 import type { LabHost } from './everthaw.js';
+import { freePort } from './freePort.js';
 import { processesWith } from './leftovers.js';
 import type { LabLibvirt } from './libvirt.js';
 import { SSHD } from './programs.js';
@@ -255,15 +256,6 @@ function libraries(): string {
   return readdirSync(base)
     .map((name) => join(base, name))
     .join(':');
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, ADDRESS);
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 function answers(port: number): Promise<boolean> {
