@@ -136,6 +136,7 @@ export interface Host {
   listMarkedVms(): Promise<readonly MarkedVm[]>;
   /** Removes the VM with its disks, if it is there. What is not certain to be its own stays, and is told. */
   destroyVm(moref: string): Promise<readonly string[]>;
+  /** A VM that has the name already is as wanted. */
   renameVm(moref: string, name: string): Promise<void>;
   /** Takes the mark off: it is whole. */
   unmarkVm(moref: string): Promise<void>;

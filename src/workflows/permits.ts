@@ -28,8 +28,9 @@ const returnedSignal = defineSignal<[string]>(PERMIT_RETURNED_SIGNAL);
 /** How often it is looked whether those who hold a permit are living, while somebody waits for one and while nobody does. */
 const LOOK_MS = 10_000;
 const IDLE_LOOK_MS = 600_000;
-/** A proxy that serves no steps for so long is down: another one looks the next time. */
-const START_PATIENCE_MS = 10_000;
+/** A proxy that serves no steps for so long is down, and another one is asked. */
+const START_PATIENCE_MS = 5000;
+const MOST_ASKED = 4;
 const MOST_SHOWN = 100;
 
 /**
@@ -40,6 +41,7 @@ export async function permits(before: PermitState = NO_PERMITS): Promise<void> {
   const report = new RunReport('Permits to have a snapshot open');
   let state = before;
   let isChanged = true;
+  let lookedAt = Date.now();
   const told: PermitWish[] = [];
   setHandler(askedSignal, (wish) => {
     // It did not hear, or forgot: a run that was reset.
@@ -51,7 +53,7 @@ export async function permits(before: PermitState = NO_PERMITS): Promise<void> {
     state = released(state, runId);
     isChanged = true;
   });
-  for (let looks = 0; ; looks++) {
+  for (;;) {
     if (isChanged) {
       isChanged = false;
       const { state: next, to } = granted(state);
@@ -64,8 +66,14 @@ export async function permits(before: PermitState = NO_PERMITS): Promise<void> {
     }
     if (state.holding.length === 0 && state.waiting.length === 0) break;
     if (workflowInfo().continueAsNewSuggested) await continueAsNew<typeof permits>(state);
-    if (await condition(() => isChanged, state.waiting.length > 0 ? LOOK_MS : IDLE_LOOK_MS)) continue;
-    for (const runId of await deadOf(state, looks)) state = released(state, runId);
+    // However often somebody asks or returns meanwhile.
+    const restMs = lookedAt + (state.waiting.length > 0 ? LOOK_MS : IDLE_LOOK_MS) - Date.now();
+    if (restMs > 0) {
+      await condition(() => isChanged, restMs);
+      continue;
+    }
+    lookedAt = Date.now();
+    for (const runId of await deadOf(state)) state = released(state, runId);
     isChanged = true;
   }
   report.end('succeeded');
@@ -87,26 +95,27 @@ async function goneOf(wishes: readonly PermitWish[]): Promise<readonly string[]>
   return gone;
 }
 
-/** Those who are living no more. Their proxies take turns to look. */
-async function deadOf({ holding, waiting }: PermitState, turn: number): Promise<readonly string[]> {
-  const all = [...holding, ...waiting];
-  const proxies = [...new Set(all.map(({ proxy }) => proxy))];
-  const steps = proxyActivities<Activities>({
-    taskQueue: proxyQueue(proxies[turn % proxies.length] ?? ''),
-    scheduleToStartTimeout: START_PATIENCE_MS,
-    startToCloseTimeout: '1 minute',
-    heartbeatTimeout: 10_000,
-    retry: { maximumAttempts: 1 },
-  });
-  try {
-    return await steps.findClosedRuns({
-      runs: all.map(({ run }) => run),
-      retries: { maximumRetries: 0, backoffMs: 0 },
+/**
+ * Those who are living no more. Whoever asked last is the likeliest to have a proxy that serves; one that does not is passed over.
+ */
+async function deadOf({ holding, waiting }: PermitState): Promise<readonly string[]> {
+  const all = [...waiting.toReversed(), ...holding.toReversed()];
+  const runs = all.map(({ run }) => run);
+  for (const proxy of [...new Set(all.map((wish) => wish.proxy))].slice(0, MOST_ASKED)) {
+    const steps = proxyActivities<Activities>({
+      taskQueue: proxyQueue(proxy),
+      scheduleToStartTimeout: START_PATIENCE_MS,
+      startToCloseTimeout: '1 minute',
+      heartbeatTimeout: 10_000,
+      retry: { maximumAttempts: 1 },
     });
-  } catch {
-    // The next look is as good.
-    return [];
+    try {
+      return await steps.findClosedRuns({ runs, retries: { maximumRetries: 0, backoffMs: 0 } });
+    } catch {
+      // Another one, or the next look, is as good.
+    }
   }
+  return [];
 }
 
 function show(report: RunReport, state: PermitState): void {

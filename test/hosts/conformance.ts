@@ -111,6 +111,13 @@ export function describeHost(driver: string, traits: HostTraits, lab: () => Host
           expect(await host.destroyVm(moref)).toEqual([]);
       }));
 
+    it('gives a VM the name that it has already', () =>
+      using(async (host) => {
+        const [vm] = await host.findVms({ kind: 'name', value: lab().vmName });
+        await host.renameVm(vm?.moref ?? '', lab().vmName);
+        expect(await host.findVms({ kind: 'name', value: lab().vmName })).toEqual([vm]);
+      }));
+
     it('makes a directory for a VM to be restored, writes, reads and lists texts in it, and removes it', () =>
       using(async (host, instanceUuid) => {
         const vm = await host.describeVm(instanceUuid);

@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
+import { PERMITS_WORKFLOW_ID } from '../../src/domain/names.js';
 import type { Pulse } from '../../src/domain/runs.js';
+
+const RUNNING = `ExecutionStatus="Running" AND WorkflowId!="${PERMITS_WORKFLOW_ID}"`;
 
 const LOOK_MS = 50;
 const ANSWER_MS = 3000;
@@ -47,10 +50,10 @@ export class RunWatch {
     this.runId = runId;
   }
 
-  /** The run that is started next, told by the list of what is running. */
+  /** The run that is started next, told by the list of what is running. The one that gives permits may be there before it. */
   static async next(client: Client, signal: AbortSignal): Promise<RunWatch> {
     for (;;) {
-      for await (const { workflowId, runId } of client.workflow.list({ query: 'ExecutionStatus="Running"' }))
+      for await (const { workflowId, runId } of client.workflow.list({ query: RUNNING }))
         return new RunWatch(client, workflowId, runId);
       signal.throwIfAborted();
       await sleep(LOOK_MS);

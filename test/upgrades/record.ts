@@ -6,7 +6,7 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { stringify } from 'yaml';
 import { packageVersion } from '../../src/config/version.js';
 import { jobWorkflowId } from '../../src/domain/names.js';
-import { Lab } from '../lab/lab.js';
+import { eventually, Lab } from '../lab/lab.js';
 import { LabTemporalServer } from '../lab/temporalServer.js';
 import { makeLinuxDisk } from '../volumes/guestDisks.js';
 import { HISTORIES, ROOT } from './histories.js';
@@ -55,6 +55,8 @@ try {
   await client.schedule.getHandle(jobWorkflowId('nightly')).trigger();
   await run('jobs', 'watch', 'nightly');
   await client.schedule.getHandle(`sweep/${everthaw.environment['EVERTHAW_PROXY'] ?? ''}`).trigger();
+  const sweeps = () => client.workflow.count('WorkflowType="sweep" AND ExecutionStatus="Completed"');
+  await eventually(async () => (await sweeps()).count > 0);
   await client.workflow.getHandle('permits').result();
 
   await rm(target, { recursive: true, force: true });

@@ -253,10 +253,16 @@ export class VsphereHost implements Host {
     return [];
   }
 
-  renameVm(moref: string, name: string): Promise<void> {
-    return this.#vmTask(`rename VM ${moref} to "${name}"`, moref, 'Rename_Task', {
-      newName: encodeName(name),
-    });
+  async renameVm(moref: string, name: string): Promise<void> {
+    try {
+      await this.#vmTask(`rename VM ${moref} to "${name}"`, moref, 'Rename_Task', {
+        newName: encodeName(name),
+      });
+    } catch (error) {
+      // Whoever was killed after it asked for this got it done.
+      const [vm] = await this.findVms({ kind: 'moref', value: moref });
+      if (vm?.name !== name) throw error;
+    }
   }
 
   setIdentity(moref: string, identity: { instanceUuid: string; biosUuid: string }): Promise<void> {
