@@ -32,7 +32,8 @@ const mails: { readonly to: readonly string[]; readonly text: string }[] = [];
 let answer = 200;
 
 beforeAll(async () => {
-  const disk = await makeDisk('small', 16, 4);
+  // Of a size that can be held in mid-transfer.
+  const disk = await makeDisk('permits', 64, 24);
   lab = await Lab.start([{ name: 'web', disks: [{ ...disk, unit: 0 }] }], labTemporal());
   config = join(lab.everthaw.directory, 'everthaw.yaml');
   job = `told ${lab.everthaw.directory.slice(-6)}`;
