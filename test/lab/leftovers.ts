@@ -112,8 +112,8 @@ async function below(directory: string): Promise<readonly Dirent[]> {
   return found;
 }
 
-/** What a mount answers one of whose layers was killed, or that is ending as it is looked at: FUSE aborts what it was asked for then. */
-const MOUNT_ENDED = ['ENOTCONN', 'EIO', 'ECONNABORTED'];
+/** What a mount answers one of whose layers was killed, or that begins or ends as it is looked at: FUSE aborts what it was asked for. */
+const MOUNT_ENDED = ['ENOTCONN', 'EIO', 'ECONNABORTED', 'ERANGE'];
 
 /** Nothing is to be seen in such a mount. That there is one, the table of mounts tells. */
 async function entriesOf(directory: string): Promise<readonly Dirent[]> {
