@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { stringify } from 'yaml';
 import { packageVersion } from '../../src/config/version.js';
-import { jobWorkflowId } from '../../src/domain/names.js';
+import { jobWorkflowId, PERMITS_WORKFLOW_ID } from '../../src/domain/names.js';
 import { eventually, Lab } from '../lab/lab.js';
 import { LabTemporalServer } from '../lab/temporalServer.js';
 import { makeLinuxDisk } from '../volumes/guestDisks.js';
@@ -57,7 +57,7 @@ try {
   await client.schedule.getHandle(`sweep/${everthaw.environment['EVERTHAW_PROXY'] ?? ''}`).trigger();
   const sweeps = () => client.workflow.count('WorkflowType="sweep" AND ExecutionStatus="Completed"');
   await eventually(async () => (await sweeps()).count > 0);
-  await client.workflow.getHandle('permits').result();
+  await client.workflow.getHandle(PERMITS_WORKFLOW_ID).result();
 
   await rm(target, { recursive: true, force: true });
   await mkdir(target, { recursive: true });

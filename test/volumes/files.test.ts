@@ -1,14 +1,12 @@
 import { spawn } from 'node:child_process';
-import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { lstat, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../../src/system/until.js';
-import { readVolumes } from '../../src/volumes/readVolumes.js';
 import { EVERTHAW } from '../lab/programs.js';
-import { run, type Ran } from '../lab/run.js';
+import { run } from '../lab/run.js';
+import { FilesLab } from './filesLab.js';
 import {
-  changeExt4,
   gptLetter,
   makeEmpty,
   makeExt4,
@@ -21,7 +19,7 @@ import {
   setTimes,
   treeOf,
 } from './images.js';
-import { filesIn, writeImageBackup } from './imageBackup.js';
+import { writeImageBackup } from './imageBackup.js';
 
 const IS_ROOT = process.getuid?.() === 0;
 const ROOT_GUID = '0fc63daf-8483-4772-8e79-3d69d8477de4';
@@ -30,42 +28,19 @@ const APP_PARTITION = '11111111-2222-3333-4444-555555555555';
 const DATA_PARTITION = '01234567-89ab-cdef-0123-456789abcdef';
 const ROOT_UUID = '6a5f0a3c-1111-4222-8333-444455556666';
 
-let directory: string;
-let state: string;
-let files: (...words: readonly string[]) => Promise<Ran>;
-let copies = 0;
-
-const at = (name: string): string => join(directory, name);
+let lab: FilesLab;
+let state: FilesLab['state'];
+let at: FilesLab['at'];
+let files: FilesLab['files'];
+let get: FilesLab['get'];
+let leftOpen: FilesLab['leftOpen'];
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'everthaw-files-'));
-  state = at('state');
-  files = filesIn(state);
+  lab = await FilesLab.start();
+  ({ state, at, files, get, leftOpen } = lab);
 });
 
-afterAll(() => rm(directory, { recursive: true, force: true }));
-
-/** Copies into a new directory, and says where. */
-async function get(
-  backup: string,
-  ...paths: readonly string[]
-): Promise<{ readonly to: string; readonly ran: Ran }> {
-  const to = at(`copy${++copies}`);
-  return { to, ran: await files('get', backup, ...paths, '--to', to) };
-}
-
-/** What still runs, or is mounted, of what commands with this state directory opened. */
-async function leftOpen(): Promise<readonly string[]> {
-  const scratch = join(state, 'volumes');
-  const processes = await readdir('/proc');
-  const words = await Promise.all(
-    processes
-      .filter((name) => /^\d+$/.test(name))
-      .map((pid) => readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '')),
-  );
-  const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n');
-  return [...words, ...mounts].filter((line) => line.includes(scratch));
-}
+afterAll(() => lab.stop());
 
 describe.skipIf(!IS_ROOT)(`a Linux guest${IS_ROOT ? '' : ' (SKIPPED: making its images needs root)'}`, () => {
   const tree = (): string => at('linux');
@@ -322,128 +297,3 @@ async function makeBtrfs(...args: readonly string[]): Promise<void> {
   const blind = 'mount --bind /dev/null /proc/$$/mounts && exec mkfs.btrfs -q "$@"';
   await run('unshare', ['--mount', 'sh', '-c', blind, 'sh', ...args]);
 }
-
-describe.skipIf(!IS_ROOT)('a hostile guest', () => {
-  const backupOf = (name: string, sizeMib: number, format: 'raw' | 'qcow2' = 'raw'): Promise<string> =>
-    writeImageBackup(at(`${name}-backup`), [
-      { label: 'virtio0:0', format, files: [at(`${name}.img`)], sizeMib },
-    ]);
-
-  it('does not lead out of the directory by a link where it mounts a volume', async () => {
-    await mkdir(at('trap/etc'), { recursive: true });
-    await mkdir(at('outside'));
-    await symlink(at('outside'), at('trap/boot'));
-    await writeFile(at('trap/etc/fstab'), '/dev/vda / ext4\n/dev/vdb /boot ext4\n');
-    await makeExt4(at('trap.img'), 8, at('trap'));
-    await mkdir(at('inner'));
-    await writeFile(at('inner/passwd'), 'mine');
-    await makeExt4(at('inner.img'), 8, at('inner'));
-    const backup = await writeImageBackup(at('trap-backup'), [
-      { label: 'virtio0:0', format: 'raw', files: [at('trap.img')], sizeMib: 8 },
-      { label: 'virtio0:1', format: 'raw', files: [at('inner.img')], sizeMib: 8 },
-    ]);
-    const { to, ran } = await get(backup, '/');
-    expect(ran.stdout).toContain('failed: volume virtio0:1: what the guest has at /boot is no directory');
-    expect(ran.code).toBe(3);
-    expect(await readdir(at('outside'))).toEqual([]);
-    expect(await readlink(join(to, 'volumes/boot'))).toBe(at('outside'));
-  });
-
-  it('does not lead out of the directory by its fstab', async () => {
-    await mkdir(at('climber/etc'), { recursive: true });
-    await writeFile(at('climber/etc/fstab'), '/dev/vda / ext4\n/dev/vdb /../../\\056\\056/beside ext4\n');
-    await makeExt4(at('climber.img'), 8, at('climber'));
-    await mkdir(at('load'));
-    await writeFile(at('load/passwd'), 'mine');
-    await makeExt4(at('load.img'), 8, at('load'));
-    const backup = await writeImageBackup(at('climber-backup'), [
-      { label: 'virtio0:0', format: 'raw', files: [at('climber.img')], sizeMib: 8 },
-      { label: 'virtio0:1', format: 'raw', files: [at('load.img')], sizeMib: 8 },
-    ]);
-    await mkdir(at('deep'));
-    const to = at('deep/er');
-    const ran = await files('get', backup, '/', '--to', to);
-    expect(ran.code).toBe(0);
-    expect(await readdir(at('deep'))).toEqual(['er']);
-    expect(await readdir(to)).toEqual(['volumes']);
-    expect(await readFile(join(to, 'volumes/beside/passwd'), 'utf8')).toBe('mine');
-  });
-
-  it('brings no device, pipe or set-uid program here, and its capabilities neither', async () => {
-    await mkdir(at('sharp'));
-    await writeFile(at('sharp/su'), 'program', { mode: 0o755 });
-    await makeExt4(at('sharp.img'), 8, at('sharp'));
-    await changeExt4(at('sharp.img'), [
-      'set_inode_field /su mode 0104755',
-      'ea_set /su security.capability abc',
-      'mknod disk b 8 0',
-      'mknod tap p',
-    ]);
-    const { to, ran } = await get(await backupOf('sharp', 8), 'virtio0:0');
-    expect(ran.stdout).toContain('not kept: virtio0:0/su: its set-uid or set-gid bit is not kept');
-    expect(ran.stdout).toContain('not kept: virtio0:0/disk: a device is not copied');
-    expect(ran.stdout).toContain('not kept: virtio0:0/tap: a pipe is not copied');
-    expect(ran.code).toBe(0);
-    const copied = join(to, 'disks/virtio0:0');
-    expect((await readdir(copied)).sort()).toEqual(['lost+found', 'su']);
-    expect((await lstat(join(copied, 'su'))).mode & 0o7777).toBe(0o755);
-    expect((await run('getfattr', ['-d', '-m', '-', join(copied, 'su')])).stdout).not.toContain('capability');
-  });
-
-  it('with a broken file system is an error, soon', async () => {
-    await makeExt4(at('broken.img'), 8, at('sharp'));
-    // Its superblock is whole; the descriptors of its groups and its inodes are not.
-    await run('sh', [
-      '-ec',
-      'head -c 200K /dev/zero | tr "\\0" "\\252" | dd of="$1" bs=1K seek=2 conv=notrunc',
-      'sh',
-      at('broken.img'),
-    ]);
-    const backup = await backupOf('broken', 8);
-    const listed = await files('ls', backup);
-    expect(listed.stdout).toMatch(/^virtio0:0 .*not readable: fuse2fs ended|cannot be read/m);
-    const { ran } = await get(backup, 'virtio0:0');
-    expect(ran.code).not.toBe(0);
-    expect(ran.stdout + ran.stderr).toMatch(/virtio0:0/);
-  });
-
-  it('that keeps its reader busy, with 10,000 directories in each other, is given up', async () => {
-    await mkdir(at('empty'));
-    await makeExt4(at('deep.img'), 96, at('empty'));
-    await run('mke2fs', ['-q', '-t', 'ext4', '-N', '12000', '-F', at('deep.img')]);
-    await changeExt4(at('deep.img'), Array.from({ length: 10_000 }, () => ['mkdir d', 'cd d']).flat());
-    const image = {
-      label: 'virtio0:0',
-      capacityBytes: 96 * MIB,
-      file: at('deep.img'),
-      format: 'raw',
-    } as const;
-    await mkdir(at('deep-copy'));
-    const task = { kind: 'copy', paths: ['virtio0:0'], to: at('deep-copy') } as const;
-    const reading = readVolumes([image], task, join(state, 'volumes'), () => undefined, 3000);
-    await expect(reading).rejects.toThrow(/open the volumes: .*it said nothing for 3 s/);
-    await until(async () => (await leftOpen()).length === 0, AbortSignal.timeout(10_000));
-  });
-
-  it('has a raw disk read as what it is, though it looks like an image that names another file', async () => {
-    await run('qemu-img', [
-      'create',
-      '-q',
-      '-f',
-      'qcow2',
-      '-F',
-      'raw',
-      '-b',
-      '/etc/passwd',
-      at('mask.img'),
-      '8M',
-    ]);
-    await run('truncate', ['-s', '8M', at('mask.img')]);
-    const { stdout } = await files('ls', await backupOf('mask', 8));
-    expect(stdout).toBe('disk virtio0:0: it has neither partitions nor a file system that is known\n');
-    await rm(at('mask-backup'), { recursive: true });
-    const { stderr, code } = await files('ls', await backupOf('mask', 8, 'qcow2'));
-    expect(stderr).toMatch(/open disk virtio0:0 of .*: it is only the difference to \/etc\/passwd/);
-    expect(code).toBe(1);
-  });
-});

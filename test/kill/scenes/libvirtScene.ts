@@ -1,9 +1,7 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import type { Manifest } from '../../../src/domain/manifest.js';
-import { formatOwner } from '../../../src/domain/owner.js';
-import { NAMESPACE } from '../../../src/hosts/libvirt/xml/metadata.js';
 import { Brake } from '../../lab/brake.js';
 import { sha256 } from '../../lab/disks.js';
 import type { LabEverthaw } from '../../lab/everthaw.js';
@@ -17,11 +15,13 @@ import { LabSshd } from '../../lab/sshd.js';
 import type { LabTemporalServer } from '../../lab/temporalServer.js';
 import { BOUNDS } from '../bounds.js';
 import { FreezeWatch } from './freezeWatch.js';
-import type { Errand, Job, Scene, SeenHolding, Watched } from '../scene.js';
+import type { Errand, Job, Scene, Watched } from '../scene.js';
 import { readMounted } from '../reader.js';
-import { FILES_JOB, filePointsIn, filesErrand, wrongFiles } from './filePoints.js';
+import { filePointsIn, filesErrand, wrongFiles } from './filePoints.js';
+import { LIBVIRT_HOLDINGS, LIBVIRT_JOBS, libvirtJob } from './libvirtJobs.js';
 import { hasManifest } from './results.js';
 import { Stage } from './stage.js';
+import { plantStrangers, THEIRS } from './libvirtStrangers.js';
 
 const VM = 'writer';
 /** A VM that is off, for restores to replace. */
@@ -29,64 +29,6 @@ const TARGET = 'target';
 const RECORDS_PER_SECOND = 5;
 /** Of every tenth of a second: a transfer takes two seconds or three. */
 const COPIES_MS = 6;
-
-const BACKUP = [
-  ...['preflight', 'askPermit', 'freezeScript', 'snapshot', 'thawScript', 'transfer'],
-  ...['writeCatalog', 'commitSnapshot', 'vcbCleanup', 'settle'],
-];
-const MOUNT = [
-  ...['preflightMount', 'askPermit', 'freezeScript', 'snapshot', 'thawScript', 'mount', 'watchMounts'],
-  ...['vcbCleanup', 'commitSnapshot', 'settle'],
-];
-const RESTORE = [
-  ...['verifyBackup', 'planRestore', 'uploadDisks', 'createVm'],
-  ...['finishRestore', 'vcbCleanup', 'settle'],
-];
-
-interface LibvirtJob extends Job {
-  readonly flags: readonly string[];
-  readonly overwrites?: true;
-}
-
-const TO_CATALOG = { run: 'backup', steps: BACKUP, moves: 'transfer', finishes: 'writeCatalog' } as const;
-const TO_VM = { run: 'restore', steps: RESTORE, moves: 'uploadDisks', finishes: 'finishRestore' } as const;
-
-const MOUNT_JOB: LibvirtJob = {
-  ...{ name: 'mount', run: 'mount', steps: MOUNT, moves: 'watchMounts', finishes: 'watchMounts' },
-  flags: [],
-};
-
-export const LIBVIRT_JOBS: readonly LibvirtJob[] = [
-  { name: 'pull', ...TO_CATALOG, flags: ['--point-in-time', 'pull'] },
-  { name: 'overlay', ...TO_CATALOG, flags: ['--point-in-time', 'overlay'] },
-  {
-    name: 'pull over ssh',
-    ...TO_CATALOG,
-    flags: ['--point-in-time', 'pull'],
-    over: 'ssh',
-  },
-  { name: 'pull raw', ...TO_CATALOG, flags: ['--point-in-time', 'pull', '--disk-format', 'raw'] },
-  { name: 'restore copy', ...TO_VM, flags: ['--new-addresses'] },
-  { name: 'restore over', ...TO_VM, flags: ['--overwrite'], overwrites: true },
-  // Nobody but root can mount for others.
-  ...(process.getuid?.() === 0 ? [MOUNT_JOB, { ...FILES_JOB, flags: [] }] : []),
-];
-
-export const LIBVIRT_HOLDINGS: readonly SeenHolding[] = [
-  { kind: 'pausedApplication', job: 'pull', pattern: /^the application of "writer" rests/ },
-  { kind: 'snapshot', job: 'pull', pattern: /^a job of "writer"/ },
-  { kind: 'snapshot', job: 'overlay', pattern: /^"writer" runs on/ },
-  { kind: 'partialDirectory', job: 'pull', pattern: /^unfinished backup backups\/writer-/ },
-  { kind: 'uploadedFile', job: 'restore copy', pattern: /^uploaded files/ },
-  { kind: 'halfRestoredVm', job: 'restore copy', pattern: /^half-restored VM "restored-/ },
-  { kind: 'replacedVm', job: 'restore over', pattern: /^half-restored VM "[^"]*\.replaced-/ },
-  ...(process.getuid?.() === 0
-    ? ([
-        { kind: 'volumeMount', job: 'mount', pattern: /^mount backups\/writer-\d+\/disks/ },
-        { kind: 'volumeMount', job: 'files', pattern: /^mount state\/mounted\/.*disks/ },
-      ] as const)
-    : []),
-];
 
 /** A real libvirt with a guest that writes, VMs of others, and an older backup. */
 export class LibvirtScene implements Scene {
@@ -136,33 +78,10 @@ export class LibvirtScene implements Scene {
     await guest.startWriter(RECORDS_PER_SECOND);
     await target.powerOff();
     await bystander.powerOff();
-    await scene.#plant();
+    await plantStrangers(libvirt, bystander, stage);
     const made = await stage.everthaw.everthaw('backup', VM, '--to', scene.#older);
     if (made.code !== 0) throw new Error(`the older backup: ${made.stderr}`);
     return scene;
-  }
-
-  /** Things that look like ours, and are not. */
-  async #plant(): Promise<void> {
-    const { libvirt } = this;
-    await libvirt.virsh('snapshot-create-as', 'bystander', 'before-the-upgrade');
-    // What a run of another server holds of it: its application was paused.
-    const hold = join(this.#bystander.directory, `.everthaw-${this.#bystander.uuid.slice(0, 8)}-theirs`);
-    const owner = { vmUuid: this.#bystander.uuid, vmName: 'bystander', runId: 'theirs' };
-    const description = formatOwner(this.#stage.strangersRecord());
-    await mkdir(hold, { mode: 0o711 });
-    await writeFile(join(hold, 'owner.json'), JSON.stringify({ ...owner, description }));
-    await writeFile(join(hold, 'paused.json'), JSON.stringify({ domainId: '1', bootId: 'theirs' }));
-    // A VM that another server's run is restoring at this moment.
-    const uuid = '00000000-0000-4000-8000-00000000beef';
-    const mark = formatOwner(this.#stage.strangersRecord());
-    const note = `<e:vm xmlns:e="${NAMESPACE}" id="${uuid}" uuid="${uuid}"><e:mark>${mark.replaceAll('"', '&quot;')}</e:mark></e:vm>`;
-    const xml = join(libvirt.directory, 'theirs.xml');
-    await writeFile(
-      xml,
-      `<domain type="qemu"><name>theirs.restoring-00000000</name><uuid>${uuid}</uuid><metadata>${note}</metadata><memory>1024</memory><os><type>hvm</type></os></domain>`,
-    );
-    await libvirt.virsh('define', xml);
   }
 
   get reach(): LabLibvirt {
@@ -241,7 +160,7 @@ export class LibvirtScene implements Scene {
 
   async untouched(): Promise<readonly string[]> {
     const lines: string[] = [];
-    for (const name of ['bystander', 'theirs.restoring-00000000'])
+    for (const name of ['bystander', THEIRS])
       lines.push(
         `definition of ${name}: ${inOrder(await this.libvirt.virsh('dumpxml', '--inactive', name))}`,
       );
@@ -387,12 +306,6 @@ export class LibvirtScene implements Scene {
     await this.sshd.stop();
     await this.libvirt.stop();
   }
-}
-
-function libvirtJob({ name }: Job): LibvirtJob {
-  const found = LIBVIRT_JOBS.find((job) => job.name === name);
-  if (found === undefined) throw new Error(`no job "${name}"`);
-  return found;
 }
 
 /** libvirt writes devices in another order when it has read them again. */

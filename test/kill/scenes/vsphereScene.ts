@@ -10,9 +10,10 @@ import { leftovers } from '../../lab/leftovers.js';
 import { run } from '../../lab/run.js';
 import type { LabTemporalServer } from '../../lab/temporalServer.js';
 import { LabVcenter } from '../../lab/vcenter.js';
-import type { Errand, Job, Scene, SeenHolding, Watched } from '../scene.js';
+import type { Errand, Job, Scene, Watched } from '../scene.js';
 import { contentsOf, readMounted } from '../reader.js';
-import { FILES_JOB, filePointsIn, filesErrand, wrongFiles } from './filePoints.js';
+import { filePointsIn, filesErrand, wrongFiles } from './filePoints.js';
+import { VSPHERE_HOLDINGS, VSPHERE_JOBS, vsphereJob, type VsphereJob } from './vsphereJobs.js';
 import { hasManifest } from './results.js';
 import { Stage } from './stage.js';
 
@@ -20,117 +21,6 @@ const VM = 'db';
 /** A VM that is off, for restores to replace. */
 const TARGET = 'target';
 const BYTES_PER_SECOND = { '/nfc': 5_000_000, '/folder': 25_000_000 } as const;
-
-const BACKUP = [
-  'preflight',
-  'askPermit',
-  'freezeScript',
-  'snapshot',
-  'transfer',
-  'writeCatalog',
-  'commitSnapshot',
-  'vcbCleanup',
-  'settle',
-];
-const MOUNT = [
-  'preflightMount',
-  'askPermit',
-  'freezeScript',
-  'snapshot',
-  'mount',
-  'watchMounts',
-  'vcbCleanup',
-  'commitSnapshot',
-  'settle',
-];
-const IMPORT = ['verifyBackup', 'planRestore', 'importVm', 'finishRestore', 'vcbCleanup', 'settle'];
-const UPLOAD = [
-  'verifyBackup',
-  'planRestore',
-  'uploadDisks',
-  'createVm',
-  'finishRestore',
-  'vcbCleanup',
-  'settle',
-];
-
-interface VsphereJob extends Job {
-  readonly transport: 'nbdssl:lease' | 'nbdssl:datastore';
-  readonly overwrites?: true;
-}
-
-const MOUNT_JOB: VsphereJob = {
-  name: 'mount',
-  run: 'mount',
-  transport: 'nbdssl:datastore',
-  steps: MOUNT,
-  moves: 'watchMounts',
-  finishes: 'watchMounts',
-};
-
-export const VSPHERE_JOBS: readonly VsphereJob[] = [
-  {
-    name: 'lease',
-    run: 'backup',
-    transport: 'nbdssl:lease',
-    steps: BACKUP,
-    moves: 'transfer',
-    finishes: 'writeCatalog',
-  },
-  {
-    name: 'datastore',
-    run: 'backup',
-    transport: 'nbdssl:datastore',
-    steps: BACKUP,
-    moves: 'transfer',
-    finishes: 'writeCatalog',
-  },
-  {
-    name: 'restore import',
-    run: 'restore',
-    transport: 'nbdssl:lease',
-    steps: IMPORT,
-    moves: 'importVm',
-    finishes: 'finishRestore',
-  },
-  {
-    name: 'restore upload',
-    run: 'restore',
-    transport: 'nbdssl:datastore',
-    steps: UPLOAD,
-    moves: 'uploadDisks',
-    finishes: 'finishRestore',
-  },
-  {
-    name: 'restore over',
-    run: 'restore',
-    transport: 'nbdssl:lease',
-    overwrites: true,
-    steps: IMPORT,
-    moves: 'importVm',
-    finishes: 'finishRestore',
-  },
-  // Nobody but root can mount for others.
-  ...(process.getuid?.() === 0 ? [MOUNT_JOB, { ...FILES_JOB, transport: 'nbdssl:datastore' } as const] : []),
-];
-
-export const VSPHERE_HOLDINGS: readonly SeenHolding[] = [
-  { kind: 'loginSession', job: 'lease', pattern: /^login session/ },
-  { kind: 'snapshot', job: 'lease', pattern: /^snapshot "_VCB_BACKUP_" of VM "db"/ },
-  { kind: 'exportLease', job: 'lease', pattern: /^export lease of VM "db"/ },
-  { kind: 'partialDirectory', job: 'lease', pattern: /^unfinished backup backups\/db-/ },
-  { kind: 'nbdServer', job: 'datastore', pattern: /^process .*nbdkit/ },
-  { kind: 'importLease', job: 'restore import', pattern: /^import lease/ },
-  { kind: 'halfRestoredVm', job: 'restore import', pattern: /^half-restored VM "restored-/ },
-  { kind: 'replacedVm', job: 'restore over', pattern: /^half-restored VM "[^"]*\.replaced-/ },
-  { kind: 'uploadedFile', job: 'restore upload', pattern: /^uploaded files/ },
-  ...(process.getuid?.() === 0
-    ? ([
-        { kind: 'volumeMount', job: 'mount', pattern: /^mount backups\/db-\d+\/disks/ },
-        { kind: 'volumeMount', job: 'files', pattern: /^mount state\/mounted\/.*disks/ },
-      ] as const)
-    : []),
-];
 
 /** The simulated vCenter with a VM of two disks, VMs and snapshots of others, and two older backups. */
 export class VsphereScene implements Scene {
@@ -367,12 +257,6 @@ async function contentsOfDisks(disks: readonly LabDisk[]): Promise<string> {
   } finally {
     await rm(directory, { recursive: true });
   }
-}
-
-function vsphereJob({ name }: Job): VsphereJob {
-  const found = VSPHERE_JOBS.find((job) => job.name === name);
-  if (found === undefined) throw new Error(`no job "${name}"`);
-  return found;
 }
 
 function isMade(name: string): boolean {
