@@ -105,8 +105,9 @@ export class Stage {
   async stop(): Promise<void> {
     await this.client.connection.close();
     await this.everthaw.killWorker();
+    // Children of a worker that was just killed may still be ending in there: lazily, or the directory stays a mount point.
     for (const mount of [smallDestination(this.everthaw.directory), this.everthaw.directory])
-      await run('umount', [mount], { mayFail: true });
+      await run('umount', ['--lazy', mount], { mayFail: true });
     await this.everthaw.remove();
     await this.temporal.stop();
   }
